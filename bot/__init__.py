@@ -1,0 +1,1 @@
+"""What a person sees: Discord, the command line, the playground. Never imports torch."""

@@ -1,0 +1,1 @@
+"""One file per subject: parse, call the conversation, answer."""

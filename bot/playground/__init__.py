@@ -1,0 +1,1 @@
+"""The token-less local channel: a loopback Discord and the page that shows it."""

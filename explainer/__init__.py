@@ -1,0 +1,1 @@
+"""Answers questions about runs, diffusion, and human and machine creativity."""

@@ -1,0 +1,1 @@
+"""What puts evidence into words."""

@@ -1,0 +1,1 @@
+"""Hands work to worker processes: one over a pipe, or many over a network."""

@@ -1,0 +1,200 @@
+"""The typed messages between the bot process and the worker process.
+
+Orders go to the worker, events come back; both are msgspec structs, tagged by class name and
+packed as MessagePack. Pictures and trajectories travel inside as bytes, so the same messages serve
+a pipe and a network. On a pipe each message is one frame: four bytes of length, big-endian, then
+the message. The module knows neither torch nor asyncio.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+from generation.request import GenerationRequest, RunFacts
+
+FRAME_HEADER = struct.Struct(">I")
+MAX_FRAME = 256 * 2**20  # bytes; a larger length means that the stream is out of step
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Base of everything that crosses the pipe."""
+
+
+# --- orders: bot -> worker ---------------------------------------------------------------------
+
+
+class Generate(Message, frozen=True, kw_only=True):
+    """Make this picture. `job` and `attempt` come back in every event about it."""
+
+    job: int
+    attempt: int
+    request: GenerationRequest
+    init_image: bytes | None = None  # the encoded picture that `request.init_image` names
+    previews: bool = True  # send a small picture along with `Progress`
+    trajectory: bool = True  # keep the latents and predicted clean latents of every step
+
+
+class Cancel(Message, frozen=True, kw_only=True):
+    """Stop this attempt at its next step."""
+
+    job: int
+    attempt: int
+
+
+class DecodeFrames(Message, frozen=True, kw_only=True):
+    """Decode chosen steps of a stored trajectory into pictures."""
+
+    query: int  # comes back in `Frames` or `QueryFailed`
+    model: str
+    trajectory: bytes
+    steps: tuple[int, ...]  # 1-based step numbers
+    noisy: bool = False  # also decode the noisy latents
+
+
+class Inspect(Message, frozen=True, kw_only=True):
+    """Tell what is loaded (answered by `Status`)."""
+
+    query: int
+
+
+class Stop(Message, frozen=True, kw_only=True):
+    """Finish nothing more: cancel what runs and leave."""
+
+
+Order = Generate | Cancel | DecodeFrames | Inspect | Stop
+
+# --- events: worker -> bot ---------------------------------------------------------------------
+
+
+class Loading(Message, frozen=True, kw_only=True):
+    """Start-up or a model change: `done` of `total` parts of `what` are there."""
+
+    what: str  # for people: "loading pocket", "warming up pocket"
+    done: int
+    total: int
+
+
+class Ready(Message, frozen=True, kw_only=True):
+    """The worker takes jobs now."""
+
+    lanes: int  # jobs it will run at once
+    models: tuple[str, ...]
+    device: str
+    dtype: str
+    threads: int
+    weights_sha256: dict[str, str]  # by model name
+    seconds_per_step: dict[str, float]  # by model name, measured at warm-up, one picture, guidance on
+    versions: dict[str, str]
+
+
+class Started(Message, frozen=True, kw_only=True):
+    """The first forward of this attempt is about to run."""
+
+    job: int
+    attempt: int
+
+
+class Progress(Message, frozen=True, kw_only=True):
+    """Step `step` of `steps` is done. Previews may be lost, progress may be skipped."""
+
+    job: int
+    attempt: int
+    step: int
+    steps: int
+    seconds_left: float  # estimate from this run's own steps
+    noise_level: float  # share of noise left, 1 to 0
+    preview: bytes | None = None  # WebP, the predicted clean picture, small
+
+
+class Finished(Message, frozen=True, kw_only=True):
+    """The picture and its record."""
+
+    job: int
+    attempt: int
+    facts: RunFacts
+    picture: bytes  # PNG
+    trajectory: bytes | None = None  # safetensors, see generation.worker.capture
+
+
+class Failed(Message, frozen=True, kw_only=True):
+    """This attempt made no picture. `retry` says whether running it again may help."""
+
+    job: int
+    attempt: int
+    sentence: str  # for the person who asked
+    reference: str  # the same id stands in the worker's log
+    retry: bool = False
+
+
+class Cancelled(Message, frozen=True, kw_only=True):
+    """The attempt was stopped as asked."""
+
+    job: int
+    attempt: int
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One decoded step."""
+
+    step: int
+    noise_level: float
+    picture: bytes  # PNG, the predicted clean picture
+    noisy: bytes | None = None  # PNG, the noisy latent decoded as it is
+
+
+class Frames(Message, frozen=True, kw_only=True):
+    """Answer to `DecodeFrames`."""
+
+    query: int
+    frames: tuple[Frame, ...]
+
+
+class Status(Message, frozen=True, kw_only=True):
+    """Answer to `Inspect`."""
+
+    query: int
+    running: tuple[int, ...]  # job ids
+    resident_mb: float
+    ready: Ready
+
+
+class QueryFailed(Message, frozen=True, kw_only=True):
+    """A `DecodeFrames` or `Inspect` could not be answered."""
+
+    query: int
+    sentence: str
+    reference: str
+
+
+JobEvent = Started | Progress | Finished | Failed | Cancelled
+Event = Loading | Ready | Started | Progress | Finished | Failed | Cancelled | Frames | Status | QueryFailed
+
+_encoder = msgspec.msgpack.Encoder()
+_orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
+_events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+def pack(message: Message) -> bytes:
+    """The message as one frame, ready to write to a pipe."""
+    body = _encoder.encode(message)
+    return FRAME_HEADER.pack(len(body)) + body
+
+
+def unpack_order(body: bytes) -> Order:
+    """The order in a frame's body.
+
+    Raises:
+        msgspec.ValidationError: the bytes are no order.
+    """
+    return _orders.decode(body)
+
+
+def unpack_event(body: bytes) -> Event:
+    """The event in a frame's body.
+
+    Raises:
+        msgspec.ValidationError: the bytes are no event.
+    """
+    return _events.decode(body)

@@ -1,0 +1,1 @@
+"""Strips, timelapses, overlays and plots, drawn with Pillow; no torch."""

@@ -1,0 +1,1 @@
+"""The only SQL: tables, sessions, and one module per subject."""
