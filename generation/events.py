@@ -12,6 +12,7 @@ import struct
 
 import msgspec
 
+from generation.models import ModelInfo
 from generation.request import GenerationRequest, RunFacts
 
 FRAME_HEADER = struct.Struct(">I")
@@ -23,6 +24,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults
 
 
 # --- orders: bot -> worker ---------------------------------------------------------------------
+
+
+class Configure(Message, frozen=True, kw_only=True):
+    """The first order a worker gets, once: what to load and on what. `Ready` follows."""
+
+    models: tuple[ModelInfo, ...]  # the first is loaded at once, the others when a job names them
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    threads: int | None = None  # of torch on the CPU; None: measured at start
 
 
 class Generate(Message, frozen=True, kw_only=True):
@@ -44,7 +53,7 @@ class Cancel(Message, frozen=True, kw_only=True):
 
 
 class DecodeFrames(Message, frozen=True, kw_only=True):
-    """Decode chosen steps of a stored trajectory into pictures."""
+    """Decode chosen steps of a stored trajectory into pictures. Step 0 is the noise it began with."""
 
     query: int  # comes back in `Frames` or `QueryFailed`
     model: str
@@ -63,7 +72,7 @@ class Stop(Message, frozen=True, kw_only=True):
     """Finish nothing more: cancel what runs and leave."""
 
 
-Order = Generate | Cancel | DecodeFrames | Inspect | Stop
+Order = Configure | Generate | Cancel | DecodeFrames | Inspect | Stop
 
 # --- events: worker -> bot ---------------------------------------------------------------------
 
@@ -80,13 +89,15 @@ class Ready(Message, frozen=True, kw_only=True):
     """The worker takes jobs now."""
 
     lanes: int  # jobs it will run at once
-    models: tuple[str, ...]
+    models: tuple[str, ...]  # those that can be asked for
     device: str
     dtype: str
     threads: int
     weights_sha256: dict[str, str]  # by model name
     seconds_per_step: dict[str, float]  # by model name, measured at warm-up, one picture, guidance on
     versions: dict[str, str]
+    unusable: dict[str, str] = {}  # by model name: the sentence that says why it cannot be loaded
+    sharing: dict[str, str] = {}  # by model name: whether its jobs share forwards, up to how many rows, or why not
 
 
 class Started(Message, frozen=True, kw_only=True):
