@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import io
 import math
+import struct
+import warnings
 
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 
 from generation.errors import GenerationError
 
@@ -24,6 +26,17 @@ ACCENT = (240, 178, 50)  # the noise that is left
 CAPTION = 30  # pixels; in a grid four frames wide this is about 10 points on a phone
 BAR_HEIGHT = 8  # pixels
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # the less is parsed, the less can go wrong
+UNREADABLE = (  # what Pillow raises on bytes that are no picture, on damaged and on enormous ones
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -35,13 +48,15 @@ def open_rgb(picture: bytes) -> Image.Image:
     """The encoded picture as RGB, without its metadata.
 
     Raises:
-        PictureError: the bytes are no picture that can be read whole.
+        PictureError: the bytes are no picture of a common format that can be read whole.
     """
     try:
-        with Image.open(io.BytesIO(picture)) as image:
-            return image.convert("RGB")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError("One of the stored frames is damaged, so no figure can be drawn from it.") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
+                return image.convert("RGB")
+    except UNREADABLE as error:
+        raise PictureError("A picture is damaged or of an unknown kind, so nothing can be drawn from it.") from error
 
 
 def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
