@@ -1,0 +1,177 @@
+"""Measures a freshly loaded model: is sharing forwards right for it, up to how many rows does it pay, how fast is it.
+
+Two small pictures with different steps, seeds and guidance are made one after the other and then together; jobs share
+forwards only if the latents agree. Then forwards of more and more rows are timed, until doubling them gains less than
+a tenth per row. What these runs make also serves to fit the preview map. All of it is a few steps of work.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from generation.worker import finish, preview
+from generation.worker.capture import Recorder, StepTaken
+from generation.worker.collate import Call, run_stacked
+from generation.worker.hub import Hub
+from generation.worker.pipelines import LoadedModel, Report
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 16
+MIN_GAIN = 0.1  # per row, of doubling the rows
+SLOW_STEP = 3.0  # seconds; a model this slow is not timed with more rows than it was run with
+TIMINGS = 3
+# largest difference of latents made together and alone, relative to the largest latent
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One small picture to try a model with."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+    steps: int
+    guidance: float
+
+
+TRIALS = (
+    Trial("a red fox with sunglasses on a green field", "blue", 1, 4, 4.0),
+    Trial("a yellow star next to a blue cat", "", 2, 3, 1.0),
+)
+
+
+def calibrate(model: LoadedModel, report: Report) -> None:
+    """Fill in `max_rows`, `sharing`, `seconds_per_step` and `preview` of the model."""
+    what = f"warming up {model.info.name}"
+    total = 2 * sum(trial.steps for trial in TRIALS)
+    done = 0
+
+    def step_done(_: StepTaken) -> None:
+        nonlocal done
+        done = min(done + 1, total)
+        report(what, done, total)
+
+    report(what, 0, total)
+    alone, clean = _run_alone(model, step_done)
+    model.preview = _fit_preview(model, clean)
+    together, call = _run_together(model, step_done)
+    model.seconds_per_step = _seconds(call, 1)
+    difference = _largest_difference(alone, together)
+    if difference > TOLERANCE[model.dtype]:
+        model.sharing = f"alone: made together, pictures would differ by {difference:.1%}"
+    else:
+        model.max_rows = _rows_worth_sharing(call, model.seconds_per_step)
+        model.sharing = f"up to {model.max_rows} rows in one forward"
+    report(what, total, total)
+    log.info("%s: %.3f s a step; sharing: %s", model.info.name, model.seconds_per_step, model.sharing)
+
+
+def trial_arguments(model: LoadedModel, trial: Trial) -> dict[str, Any]:
+    """What the model's pipeline is called with for a trial; the latents are returned as they are."""
+    wanted = {
+        "prompt": trial.prompt,
+        "negative_prompt": trial.negative_prompt,
+        "num_inference_steps": trial.steps,
+        "guidance_scale": trial.guidance,
+        "width": model.info.width,
+        "height": model.info.height,
+        "generator": torch.Generator().manual_seed(trial.seed),
+        "output_type": "latent",
+    }
+    return {name: value for name, value in wanted.items() if model.accepts(name)}
+
+
+def _run_alone(model: LoadedModel, step_done: Any) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """The latents of each trial, and the clean predictions on the way there."""
+    latents, clean = [], []
+
+    def listen(step: StepTaken) -> None:
+        if step.clean is not None:
+            clean.append(step.clean.detach().float().cpu())
+        step_done(step)
+
+    with torch.inference_mode():
+        for trial in TRIALS:
+            pipeline = model.pipeline_for_job(model.info.scheduler)
+            Recorder(pipeline.scheduler, listen, clean=True)
+            latents.append(pipeline(**trial_arguments(model, trial)).images)
+    return latents, clean
+
+
+def _run_together(model: LoadedModel, step_done: Any) -> tuple[list[torch.Tensor], Call]:
+    """The latents of each trial made in one hub, and the first trial's first call of the denoiser."""
+    hub = Hub()
+    tasks = []
+    for trial in TRIALS:
+        pipeline = model.pipeline_for_job(model.info.scheduler, max_rows=MOST_ROWS)
+        Recorder(pipeline.scheduler, step_done)
+        tasks.append(hub.spawn(lambda p=pipeline, t=trial: p(**trial_arguments(model, t)).images))
+    with torch.inference_mode():
+        hub.begin()
+    first = tasks[0].call
+    while hub.tasks:
+        hub.step()
+    for task in tasks:
+        if task.error is not None:
+            raise task.error
+    if first is None:
+        raise TypeError(f"{type(model.pipeline).__name__} made a picture without calling a denoiser known here")
+    return [task.result for task in tasks], first
+
+
+def _largest_difference(alone: list[torch.Tensor], together: list[torch.Tensor]) -> float:
+    def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+        return float((a - b).abs().max() / a.abs().max().clamp(min=1e-6))
+
+    worst = max(relative(a.float(), b.float()) for a, b in zip(alone, together, strict=True))
+    return worst if worst == worst else float("inf")  # NaN never agrees
+
+
+def _fit_preview(model: LoadedModel, clean: list[torch.Tensor]) -> preview.PreviewMap | None:
+    """None for a model whose latents only its own pipeline can decode: it has no previews."""
+    try:
+        latents = torch.cat(
+            [finish.spatial(model.pipeline, each, model.info.width, model.info.height) for each in clean]
+        )
+        return preview.fit(latents, finish.decode(model.pipeline, latents))
+    except (finish.UndecodableLatents, RuntimeError) as error:
+        log.warning("%s has no previews: %s", model.info.name, error)
+        return None
+
+
+def _rows_worth_sharing(call: Call, seconds: float) -> int:
+    """Rows beyond which one forward of more rows is hardly cheaper a row than two forwards."""
+    if call.key is None:
+        return 1
+    copies = 1
+    while call.rows * copies * 2 <= MOST_ROWS and seconds < SLOW_STEP:
+        doubled = _seconds(call, copies * 2)
+        if doubled / 2 > (1 - MIN_GAIN) * seconds:
+            break
+        copies, seconds = copies * 2, doubled
+    return call.rows * copies
+
+
+def _seconds(call: Call, copies: int) -> float:
+    """Of one forward of that many copies: the best of a few."""
+    times = []
+    with torch.inference_mode():
+        for _ in range(TIMINGS):
+            began = time.perf_counter()
+            if copies == 1:
+                call.run()
+            else:
+                run_stacked([call] * copies)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - began)
+            if times[-1] > SLOW_STEP:
+                break
+    return min(times)

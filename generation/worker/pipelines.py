@@ -1,0 +1,224 @@
+"""Loads a model as a diffusers pipeline, and gives each job its own light copy of it.
+
+A copy shares every weight with the original but has its own scheduler and its own state, and shared modules
+(`generation.worker.hub`) where the denoiser and the decoder were. Knows no model family by name.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import diffusers  # type: ignore[import-untyped]  # diffusers ships no types
+import torch
+from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
+
+from generation.errors import ModelError, RequestError
+from generation.models import ModelInfo
+from generation.worker import weights
+from generation.worker.hub import SharedModule
+from generation.worker.machine import Machine
+from generation.worker.preview import PreviewMap
+
+log = logging.getLogger(__name__)
+
+DENOISERS = ("transformer", "transformer_2", "unet", "prior")
+ENCODINGS_KEPT = 64
+Report = Callable[[str, int, int], None]  # what, done, total
+
+
+@dataclass(eq=False)
+class LoadedModel:
+    """A model in memory. What is measured (`generation.worker.calibrate`) is filled in after loading."""
+
+    info: ModelInfo
+    pipeline: Any
+    weights_sha256: str
+    dtype: torch.dtype
+    device: str
+    max_rows: int = 1  # of one shared forward; 1: jobs do not share
+    sharing: str = "not measured"  # for people: whether jobs share forwards, and why
+    seconds_per_step: float = 0.0  # of one picture with guidance
+    preview: PreviewMap | None = None
+    _image_to_image: Any = None
+    _encoders: dict[str, CachedEncoder] = field(default_factory=dict)
+
+    def pipeline_for_job(self, scheduler: str | None, *, from_image: bool = False, max_rows: int | None = None) -> Any:
+        """A copy for one job, with a fresh scheduler of that class name (None: the model's own).
+
+        Raises:
+            RequestError: this model knows no such scheduler, or cannot start from a picture.
+        """
+        original = self._from_image() if from_image else self.pipeline
+        rows = self.max_rows if max_rows is None else max_rows
+        job = object.__new__(type(original))
+        state = job.__dict__
+        # not by setattr, which diffusers overloads to rewrite the pipeline's common configuration
+        state.update(original.__dict__)
+        state["scheduler"] = make_scheduler(self.pipeline.scheduler, scheduler, self.info.name)
+        for name, part in original.components.items():
+            if not isinstance(part, torch.nn.Module):
+                continue
+            if name in DENOISERS:
+                state[name] = SharedModule(part, rows, ("forward",))
+            elif name == "vae" and not _is_recast_in_flight(part):
+                state[name] = SharedModule(part, rows, ("decode",))
+            elif name.startswith("text_encoder"):
+                state[name] = self._encoders.setdefault(name, CachedEncoder(part))
+        return job
+
+    def accepts(self, argument: str, *, from_image: bool = False) -> bool:
+        """Whether the pipeline takes an argument of that name."""
+        original = self._from_image() if from_image else self.pipeline
+        return argument in inspect.signature(type(original).__call__).parameters
+
+    def _from_image(self) -> Any:
+        if self._image_to_image is None:
+            try:
+                self._image_to_image = AutoPipelineForImage2Image.from_pipe(self.pipeline)
+            except ValueError as error:
+                raise RequestError(f"The model “{self.info.name}” cannot start from a picture.") from error
+            self._image_to_image.set_progress_bar_config(disable=True)
+        return self._image_to_image
+
+
+class CachedEncoder:
+    """Stands in a pipeline where a text encoder was, and remembers what it said of recent inputs.
+
+    It always encodes alone: what a person gets must not depend on whose prompt was encoded along with it.
+    """
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        own = self.__dict__
+        own["_module"] = module
+        own["_kept"] = OrderedDict()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        key = (_exact(args), _exact(kwargs))
+        if key not in self._kept:
+            self._kept[key] = self._module(*args, **kwargs)
+            if len(self._kept) > ENCODINGS_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return _cloned(self._kept[key])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._module, name, value)
+
+    @property  # type: ignore[misc]  # pipelines ask isinstance() of their parts; typeshed has it writable
+    def __class__(self) -> Any:
+        return type(self._module)
+
+
+def load(info: ModelInfo, machine: Machine, report: Report) -> LoadedModel:
+    """The model of `info`, on the machine's device.
+
+    Raises:
+        ModelError: with one sentence that says what is wrong with it.
+    """
+    what = f"loading {info.name}"
+    report(what, 0, 1)
+    dtype = machine.dtype(info.dtype, info.name)
+    folder = _download(info) if weights.is_hub_id(info.source) else Path(info.source)
+    files = weights.check_folder(info, folder)
+    total = len(files) + 2  # the files' fingerprints, then the parts, then the way to the device
+    digest = weights.fingerprint(folder, files, lambda done: report(what, done, total))
+    pipeline = _build(info, folder, dtype)
+    report(what, total - 1, total)
+    _move(info, pipeline, machine.device)
+    report(what, total, total)
+    return LoadedModel(info, pipeline, digest, dtype, machine.device)
+
+
+def make_scheduler(own: Any, name: str | None, model: str) -> Any:
+    """A fresh scheduler: a copy of the model's own, or one of class `name` with the same configuration.
+
+    Raises:
+        RequestError: the model cannot be run with a scheduler of that name.
+    """
+    if name is None or name == type(own).__name__:
+        return copy.deepcopy(own)
+    fitting = {kind.__name__: kind for kind in own.compatibles}
+    kind = fitting.get(name)
+    if kind is None and name.startswith("LCM") and not type(own).__name__.startswith("FlowMatch"):
+        kind = getattr(diffusers, name, None)  # right for the same models, though diffusers does not list it
+    if kind is None:
+        raise RequestError(
+            f"The model “{model}” cannot use the scheduler “{name[:60]}”; choose one of: {', '.join(sorted(fitting))}."
+        )
+    return kind.from_config(own.config)
+
+
+def _is_recast_in_flight(vae: torch.nn.Module) -> bool:
+    """Whether pipelines turn this decoder to float32 and back around each call, which jobs must not interleave."""
+    config = getattr(vae, "config", None)
+    return bool(getattr(config, "force_upcast", False)) and getattr(vae, "dtype", None) == torch.float16
+
+
+def _build(info: ModelInfo, folder: Path, dtype: torch.dtype) -> Any:
+    try:
+        pipeline = DiffusionPipeline.from_pretrained(
+            folder, torch_dtype=dtype, variant=info.variant, use_safetensors=True, local_files_only=True
+        )
+    except MemoryError as error:
+        raise ModelError(f"The model “{info.name}” does not fit into this machine's memory.") from error
+    except Exception as error:  # foreign files can fail in any way; what it was goes along
+        raise ModelError(f"The model “{info.name}” cannot be loaded from {folder}: {_first_line(error)}") from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _move(info: ModelInfo, pipeline: Any, device: str) -> None:
+    try:
+        pipeline.to(device)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(f"The model “{info.name}” does not fit into the memory of {device}.") from error
+
+
+def _download(info: ModelInfo) -> Path:
+    try:
+        return Path(DiffusionPipeline.download(info.source, variant=info.variant, use_safetensors=True))
+    except Exception as error:  # the hub's client raises errors of several libraries
+        raise ModelError(
+            f"The model “{info.name}” ({info.source}) cannot be fetched from its hub: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def _exact(value: Any) -> Any:
+    """A key that is equal for equal input, tensors by their bytes."""
+    if isinstance(value, torch.Tensor):
+        return (
+            tuple(value.shape),
+            str(value.dtype),
+            value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(),
+        )
+    if isinstance(value, dict):
+        return tuple((name, _exact(item)) for name, item in sorted(value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(_exact(item) for item in value)
+    return repr(value)
+
+
+def _cloned(value: Any) -> Any:
+    """A copy that the caller may change."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return type(value)(**{name: _cloned(item) for name, item in value.items()})
+    if isinstance(value, list | tuple):
+        return type(value)(_cloned(item) for item in value)
+    return value
