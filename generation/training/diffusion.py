@@ -1,0 +1,308 @@
+"""Trains the denoiser and the text encoder of the pocket model, resumably.
+
+v-prediction (Salimans & Ho 2022) on a scaled-linear schedule rescaled to zero terminal SNR (Lin et
+al. 2023); a tenth of the captions dropped for classifier-free guidance (Ho & Salimans 2022); an
+exponential moving average of the weights is what is sampled and shipped. Every random draw of a step
+is seeded by the step's number, so a stopped training goes on as if it had not stopped. Checkpoints
+are safetensors files in the working folder, never in the repository.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTokenizer
+
+from generation.training import latents, text
+from generation.training.compose import Composer, Mixture
+
+CHANNELS = (128, 224)
+BATCH = 32
+LEARNING_RATE = 9e-4  # of the denoiser; cross-attention and text encoder learn twice as fast
+WARM_UP = 100  # steps
+DROPPED_CAPTIONS = 0.1
+AVERAGE_EVERY = 4  # steps
+AVERAGE_DECAY = 0.997  # per averaging
+
+PROMPTS = (
+    "a fox", "a cat", "a dog", "a pizza", "a rocket", "an elephant", "a castle", "a bicycle",
+    "a green cat", "a blue star", "a pink octopus", "a pizza on a purple background",
+    "a blue cat next to a yellow star", "a banana above a car", "a panda wearing a crown", "an owl wearing sunglasses",
+    "a red fox wearing sunglasses on a skateboard", "an astronaut riding a horse", "two penguins", "three red apples",
+    "a penguin on a skateboard", "a ghost wearing a hat", "a dinosaur to the left of a house", "a bee on a sunflower",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is trained on until this many pictures have been seen."""
+
+    until: int
+    wave: int
+    mixture: Mixture
+
+
+CURRICULUM = (
+    Stage(60_000, 1, Mixture(canonical=0.48, coloured=0.22, pair=0.15, worn=0.06, ridden=0.06, count=0.03)),
+    Stage(
+        140_000, 1, Mixture(canonical=0.15, single=0.22, coloured=0.20, pair=0.20, worn=0.09, ridden=0.10, count=0.04)
+    ),
+    Stage(10**9, 1, Mixture(single=0.22, coloured=0.16, pair=0.30, worn=0.12, ridden=0.15, count=0.05)),
+)
+
+
+def new_scheduler() -> DDIMScheduler:
+    """The noise schedule that is trained on and shipped."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+    )
+
+
+def new_unet() -> UNet2DConditionModel:
+    """The denoiser: two levels, 8x8 and 4x4, cross-attention on both."""
+    return UNet2DConditionModel(
+        sample_size=latents.GRID,
+        in_channels=latents.CHANNELS,
+        out_channels=latents.CHANNELS,
+        block_out_channels=list(CHANNELS),
+        layers_per_block=1,
+        cross_attention_dim=text.WIDTH,
+        attention_head_dim=[width // 32 for width in CHANNELS],  # diffusers reads this as the number of heads
+        norm_num_groups=16,
+        down_block_types=["CrossAttnDownBlock2D"] * len(CHANNELS),
+        up_block_types=["CrossAttnUpBlock2D"] * len(CHANNELS),
+        use_linear_projection=True,
+    )
+
+
+class Training:
+    """The state of a training: weights, their average, the optimizer, and how many steps were made."""
+
+    def __init__(self, tokenizer: CLIPTokenizer, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.seed = seed
+        self.step = 0
+        self.tokenizer = tokenizer
+        self.unet = new_unet().to(memory_format=torch.channels_last)
+        self.encoder = text.new_text_encoder(tokenizer)
+        self.scheduler = new_scheduler()
+        self.names = [f"unet.{name}" for name, _ in self.unet.named_parameters()]
+        self.names += [f"text_encoder.{name}" for name, _ in self.encoder.named_parameters()]
+        self.weights = [*self.unet.parameters(), *self.encoder.parameters()]
+        fast = [".attn2." in name or name.startswith("text_encoder.") for name in self.names]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": [w for w, hot in zip(self.weights, fast, strict=True) if not hot], "speed": 1.0},
+                {"params": [w for w, hot in zip(self.weights, fast, strict=True) if hot], "speed": 2.0},
+            ],
+            lr=LEARNING_RATE,
+            betas=(0.9, 0.99),
+            weight_decay=1e-3,
+        )
+        self.average = [weight.detach().clone() for weight in self.weights]
+        self._ids: dict[str, list[int]] = {}
+
+    @property
+    def pictures(self) -> int:
+        """How many training pictures have been seen."""
+        return self.step * BATCH
+
+    def ids(self, caption: str) -> list[int]:
+        """The caption as `text.TOKENS` token ids."""
+        if caption not in self._ids:
+            encoded = self.tokenizer(caption, padding="max_length", max_length=text.TOKENS, truncation=True)
+            self._ids[caption] = encoded.input_ids
+            if len(self._ids) > 200_000:
+                self._ids.clear()
+                return list(encoded.input_ids)
+        return self._ids[caption]
+
+    def advance(self, pictures: np.ndarray, captions: list[str], learning_rate: float) -> float:
+        """One step on latents [BATCH, 40, 8, 8] and their captions; returns the loss."""
+        draws = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step)
+        clean = torch.from_numpy(pictures)
+        dropped = torch.rand(len(captions), generator=draws) < DROPPED_CAPTIONS
+        ids = torch.tensor([self.ids("" if drop else caption) for drop, caption in zip(dropped, captions, strict=True)])
+        timesteps = _timesteps(len(captions), draws)
+        noise = torch.randn(clean.shape, generator=draws)
+        noisy = self.scheduler.add_noise(clean, noise, timesteps)
+        target = self.scheduler.get_velocity(clean, noise, timesteps)
+        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        predicted = self.unet(noisy, timesteps, self.encoder(ids).last_hidden_state).sample
+        loss = torch.nn.functional.mse_loss(predicted, target)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate * group["speed"]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        if self.step % AVERAGE_EVERY == 0:
+            decay = min(AVERAGE_DECAY, self.step / (self.step + 40.0))
+            torch._foreach_lerp_(self.average, [weight.detach() for weight in self.weights], 1 - decay)
+        return loss.item()
+
+    # --- checkpoints ---------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write everything that `resume` needs, to a temporary name first."""
+        tensors = {}
+        for name, weight, average in zip(self.names, self.weights, self.average, strict=True):
+            state = self.optimizer.state[weight]
+            tensors |= {f"weight.{name}": weight.detach(), f"average.{name}": average}
+            tensors |= {f"first.{name}": state["exp_avg"], f"second.{name}": state["exp_avg_sq"]}
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        draft = path.with_suffix(".part")
+        save_file(tensors, draft, metadata={"step": str(self.step), "seed": str(self.seed)})
+        draft.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint; parameters that it lacks keep their fresh values."""
+        tensors = load_file(path)
+        with torch.no_grad():
+            for name, weight, average in zip(self.names, self.weights, self.average, strict=True):
+                weight.copy_(tensors[f"weight.{name}"])
+                average.copy_(tensors[f"average.{name}"])
+                self.optimizer.state[weight] = {
+                    "step": torch.tensor(0.0),
+                    "exp_avg": tensors[f"first.{name}"].clone(),
+                    "exp_avg_sq": tensors[f"second.{name}"].clone(),
+                }
+        self.step = int(_metadata(path)["step"])
+        for weight in self.weights:
+            self.optimizer.state[weight]["step"] = torch.tensor(float(self.step))
+
+    def swap_average(self) -> None:
+        """Exchange the weights with their average (call it again to go back)."""
+        with torch.no_grad():
+            for weight, average in zip(self.weights, self.average, strict=True):
+                kept = weight.detach().clone()
+                weight.copy_(average)
+                average.copy_(kept)
+
+    @torch.no_grad()
+    def sample(self, prompts: tuple[str, ...], *, seed: int = 1, steps: int = 25, guidance: float = 3.5) -> np.ndarray:
+        """Latents [n, 40, 8, 8] that the averaged weights make of these prompts."""
+        self.swap_average()
+        ids = torch.tensor([self.ids(prompt) for prompt in prompts] + [self.ids("")] * len(prompts))
+        states = self.encoder(ids).last_hidden_state
+        scheduler = new_scheduler()
+        scheduler.set_timesteps(steps)
+        shape = (len(prompts), latents.CHANNELS, latents.GRID, latents.GRID)
+        latent = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        for timestep in scheduler.timesteps:
+            both = self.unet(torch.cat([latent, latent]), timestep, states).sample
+            conditional, unconditional = both.chunk(2)
+            velocity = unconditional + guidance * (conditional - unconditional)
+            latent = scheduler.step(velocity, timestep, latent).prev_sample
+        self.swap_average()
+        return np.asarray(latent)
+
+
+def train(
+    folder: Path, composer_of: dict[int, Composer], *, until: int, cooldown: int, seed: int, minutes: float | None
+) -> None:
+    """Train until `until` pictures have been seen, the learning rate falling over the last `cooldown` of them.
+
+    Resumes from `folder/diffusion.safetensors` where there is one. Writes log.jsonl and sample grids.
+    """
+    code = latents.Code.load(folder / "code.npz")
+    training = Training(text.load_tokenizer(folder / "tokenizer"), seed)
+    checkpoint = folder / "diffusion.safetensors"
+    if checkpoint.exists():
+        training.resume(checkpoint)
+    began, seen, losses = time.monotonic(), training.pictures, list[float]()
+    saved = sampled = training.pictures
+    while training.pictures < until and (minutes is None or time.monotonic() - began < minutes * 60):
+        stage = next(stage for stage in CURRICULUM if training.pictures < stage.until)
+        composer = composer_of[stage.wave]
+        rng = random.Random(seed * 1_000_003 + training.step)
+        scenes = [composer.scene(rng, stage.mixture) for _ in range(BATCH)]
+        coded = code.latents(np.stack([composer.paint(scene, latents.HALF) for scene in scenes]))
+        rate = _learning_rate(training.step, until - training.pictures, cooldown)
+        losses.append(training.advance(coded, [scene.caption for scene in scenes], rate))
+        if training.step % 50 == 0:
+            speed = (training.pictures - seen) / (time.monotonic() - began)
+            _log(
+                folder,
+                pictures=training.pictures,
+                loss=round(float(np.mean(losses)), 4),
+                rate=rate,
+                speed=round(speed, 1),
+            )
+            losses.clear()
+        if training.pictures - saved >= 5_000:
+            training.save(checkpoint)
+            saved = training.pictures
+        if training.pictures - sampled >= 15_000:
+            _grid(training, code, folder / "samples" / f"{training.pictures:07d}.png")
+            sampled = training.pictures
+    training.save(checkpoint)
+    _grid(training, code, folder / "samples" / f"{training.pictures:07d}.png")
+
+
+def _timesteps(count: int, draws: torch.Generator) -> torch.Tensor:
+    """Timesteps mostly at middle noise, an eighth of them at the very noisy end, where the layout is decided."""
+    timesteps = (1000 * torch.sigmoid(torch.randn(count, generator=draws) * 1.2 + 0.4)).long().clamp(0, 999)
+    timesteps[::8] = torch.randint(900, 1000, (len(timesteps[::8]),), generator=draws)
+    return timesteps
+
+
+def _learning_rate(step: int, pictures_left: int, cooldown: int) -> float:
+    warm = min(1.0, (step + 1) / WARM_UP)
+    cool = 1.0 if pictures_left >= cooldown else max(0.03, pictures_left / cooldown)
+    return LEARNING_RATE * warm * cool
+
+
+def _grid(training: Training, code: latents.Code, path: Path, columns: int = 8, zoom: int = 2) -> None:
+    """Sample PROMPTS and save them side by side, decoded linearly."""
+    pictures = code.halves(training.sample(PROMPTS))
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * latents.HALF * zoom, rows * latents.HALF * zoom))
+    for i, pixels in enumerate(pictures):
+        picture = Image.fromarray(pixels).resize((latents.HALF * zoom,) * 2, Image.Resampling.BICUBIC)
+        sheet.paste(picture, (i % columns * picture.width, i // columns * picture.height))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+
+
+def _log(folder: Path, **entry: float) -> None:
+    line = json.dumps({"time": round(time.time()), **entry})
+    with (folder / "log.jsonl").open("a") as log:
+        log.write(line + "\n")
+    print(line, flush=True)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return dict(file.metadata())
+
+
+def recipe() -> dict[str, object]:
+    """The settings of this training, for the model card."""
+    return {
+        "channels": CHANNELS,
+        "batch": BATCH,
+        "learning_rate": LEARNING_RATE,
+        "dropped_captions": DROPPED_CAPTIONS,
+        "average_decay": AVERAGE_DECAY,
+        "curriculum": [asdict(stage) for stage in CURRICULUM],
+    }
