@@ -24,7 +24,7 @@ SCENES_FOR_CODE = 2400
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m generation.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("prepare", "diffusion"):
+    for name in ("prepare", "decoder", "diffusion"):
         command = commands.add_parser(name)
         command.add_argument("--folder", type=Path, required=True, help="working folder, outside the repository")
         command.add_argument("--threads", type=int, default=1)
@@ -36,7 +36,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    {"prepare": _prepare, "diffusion": _diffusion}[arguments.command](arguments)
+    {"prepare": _prepare, "decoder": _decoder, "diffusion": _diffusion}[arguments.command](arguments)
 
 
 def composers(folder: Path) -> dict[int, Composer]:
@@ -55,6 +55,19 @@ def _prepare(arguments: argparse.Namespace) -> None:
     mixture = Mixture(canonical=0.1, single=0.15, coloured=0.15, pair=0.25, worn=0.15, ridden=0.15, count=0.05)
     scenes = [composer.scene(rng, mixture) for _ in range(SCENES_FOR_CODE)]
     latents.fit(np.stack([composer.paint(scene, latents.HALF) for scene in scenes])).save(arguments.folder / "code.npz")
+
+
+def _decoder(arguments: argparse.Namespace) -> None:
+    from generation.training import autoencoder
+
+    autoencoder.train_decoder(
+        arguments.folder,
+        composers(arguments.folder)[WAVES[-1]],
+        until=arguments.until,
+        cooldown=arguments.cooldown,
+        seed=arguments.seed,
+        minutes=arguments.minutes,
+    )
 
 
 def _diffusion(arguments: argparse.Namespace) -> None:

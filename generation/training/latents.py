@@ -22,6 +22,7 @@ HALF = GRID * PATCH  # pixels a side of the halved picture
 FULL = 2 * HALF
 
 Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8] | Floats  # 0..255
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Code:
         with np.load(path, allow_pickle=False) as arrays:
             return cls(arrays["mean"], arrays["encode"], arrays["decode"])
 
-    def latents(self, halves: NDArray[np.uint8]) -> Floats:
+    def latents(self, halves: Pixels) -> Floats:
         """Pictures [n, 64, 64, 3] as latents [n, CHANNELS, 8, 8]."""
         coded = (patches(halves) - self.mean) @ self.encode
         return np.ascontiguousarray(coded.transpose(0, 3, 1, 2))
@@ -53,7 +54,7 @@ class Code:
         return ((grid.reshape(count, HALF, HALF, 3).clip(-1, 1) + 1) * 127.5).astype(np.uint8)
 
 
-def patches(halves: NDArray[np.uint8]) -> Floats:
+def patches(halves: Pixels) -> Floats:
     """Pictures [n, 64, 64, 3] as patches [n, 8, 8, 192] in -1..1, a patch's rows first, colours last."""
     count = len(halves)
     scaled = halves.astype(np.float32) / 127.5 - 1
@@ -61,7 +62,7 @@ def patches(halves: NDArray[np.uint8]) -> Floats:
     return cut.reshape(count, GRID, GRID, PATCH * PATCH * 3)
 
 
-def fit(halves: NDArray[np.uint8]) -> Code:
+def fit(halves: Pixels) -> Code:
     """Principal components of these pictures' patches.
 
     Each component is brought towards unit deviation, later ones less so (their deviation falls with
