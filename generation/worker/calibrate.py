@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -101,7 +102,7 @@ def _run_alone(model: LoadedModel, step_done: Any) -> tuple[list[torch.Tensor], 
         for trial in TRIALS:
             pipeline = model.pipeline_for_job(model.info.scheduler)
             Recorder(pipeline.scheduler, listen, clean=True)
-            latents.append(pipeline(**trial_arguments(model, trial)).images)
+            latents.append(_latents(model, pipeline, trial))
     return latents, clean
 
 
@@ -112,7 +113,7 @@ def _run_together(model: LoadedModel, step_done: Any) -> tuple[list[torch.Tensor
     for trial in TRIALS:
         pipeline = model.pipeline_for_job(model.info.scheduler, max_rows=MOST_ROWS)
         Recorder(pipeline.scheduler, step_done)
-        tasks.append(hub.spawn(lambda p=pipeline, t=trial: p(**trial_arguments(model, t)).images))
+        tasks.append(hub.spawn(partial(_latents, model, pipeline, trial)))
     with torch.inference_mode():
         hub.begin()
     first = tasks[0].call
@@ -124,6 +125,11 @@ def _run_together(model: LoadedModel, step_done: Any) -> tuple[list[torch.Tensor
     if first is None:
         raise TypeError(f"{type(model.pipeline).__name__} made a picture without calling a denoiser known here")
     return [task.result for task in tasks], first
+
+
+def _latents(model: LoadedModel, pipeline: Any, trial: Trial) -> torch.Tensor:
+    latents: torch.Tensor = pipeline(**trial_arguments(model, trial)).images
+    return latents
 
 
 def _largest_difference(alone: list[torch.Tensor], together: list[torch.Tensor]) -> float:

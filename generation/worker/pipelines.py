@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import diffusers  # type: ignore[import-untyped]  # diffusers ships no types
+import diffusers
 import torch
 from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 
@@ -166,7 +166,7 @@ def _is_recast_in_flight(vae: torch.nn.Module) -> bool:
 
 def _build(info: ModelInfo, folder: Path, dtype: torch.dtype) -> Any:
     try:
-        pipeline = DiffusionPipeline.from_pretrained(
+        pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]  # diffusers types it in part
             folder, torch_dtype=dtype, variant=info.variant, use_safetensors=True, local_files_only=True
         )
     except MemoryError as error:
