@@ -3,6 +3,7 @@
 mkdir -p ~/pocket && cd ~/pocket && npm install @lobehub/fluent-emoji-3d@1.1.0 emojibase-data@17
 python -m generation.training prepare   --folder ~/pocket    # tokenizer and latent code, a minute
 python -m generation.training diffusion --folder ~/pocket    # hours; stop and start it as you like
+    python -m generation.training assemble  --folder ~/pocket --target generation/pocket
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SCENES_FOR_CODE = 2400
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m generation.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("prepare", "decoder", "diffusion"):
+    for name in ("prepare", "decoder", "diffusion", "assemble"):
         command = commands.add_parser(name)
         command.add_argument("--folder", type=Path, required=True, help="working folder, outside the repository")
         command.add_argument("--threads", type=int, default=1)
@@ -32,11 +33,15 @@ def main() -> None:
         command.add_argument("--minutes", type=float, help="stop after this long; the next call goes on")
         command.add_argument("--until", type=int, default=400_000, help="pictures to train on in all")
         command.add_argument("--cooldown", type=int, default=60_000, help="pictures over which the learning rate falls")
+        command.add_argument("--target", type=Path, default=Path("generation/pocket"), help="where to assemble")
+        command.add_argument("--wave", type=int, default=1, choices=WAVES, help="the last wave that was taught")
     arguments = parser.parse_args()
     import torch
 
     torch.set_num_threads(arguments.threads)
-    {"prepare": _prepare, "decoder": _decoder, "diffusion": _diffusion}[arguments.command](arguments)
+    {"prepare": _prepare, "decoder": _decoder, "diffusion": _diffusion, "assemble": _assemble}[arguments.command](
+        arguments
+    )
 
 
 def composers(folder: Path) -> dict[int, Composer]:
@@ -81,6 +86,12 @@ def _diffusion(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         minutes=arguments.minutes,
     )
+
+
+def _assemble(arguments: argparse.Namespace) -> None:
+    from generation.training.assemble import assemble
+
+    print(assemble(arguments.folder, arguments.target, things(arguments.wave), arguments.seed))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def new_autoencoder(code: latents.Code) -> AutoencoderKL:
     return vae
 
 
-def _construct_encoder(encoder: nn.Module, code: latents.Code) -> None:
+def _construct_encoder(encoder: Any, code: latents.Code) -> None:
     for weight in encoder.parameters():
         weight.zero_()
     for module in encoder.modules():
@@ -75,13 +76,13 @@ def _construct_encoder(encoder: nn.Module, code: latents.Code) -> None:
     _linear_tail(encoder)
 
 
-def _pass_on(block: nn.Module, channels: int) -> None:
+def _pass_on(block: Any, channels: int) -> None:
     """Let the first `channels` through the resnet's shortcut; its two convolutions add nothing."""
     for c in range(channels):
         block.resnets[0].conv_shortcut.weight[c, c, 0, 0] = 1
 
 
-def _space_to_depth(convolution: nn.Conv2d, channels: int) -> None:
+def _space_to_depth(convolution: Any, channels: int) -> None:
     """Halve the picture, keeping all pixels: output (row, column, channel) of each 2x2 block."""
     for row in range(2):
         for column in range(2):
@@ -89,7 +90,7 @@ def _space_to_depth(convolution: nn.Conv2d, channels: int) -> None:
                 convolution.weight[(row * 2 + column) * channels + c, c, row, column] = 1
 
 
-def _project(convolution: nn.Conv2d, code: latents.Code) -> None:
+def _project(convolution: Any, code: latents.Code) -> None:
     """The last halving and the projection of whole patches on the components, in one convolution."""
     basis = torch.from_numpy(code.encode)
     for y in range(latents.PATCH):
@@ -103,7 +104,7 @@ def _project(convolution: nn.Conv2d, code: latents.Code) -> None:
     convolution.bias[: latents.CHANNELS] = -torch.from_numpy(code.mean @ code.encode)
 
 
-def _linear_tail(encoder: nn.Module) -> None:
+def _linear_tail(encoder: Any) -> None:
     """Make conv_norm_out, SiLU and conv_out the identity on the latents, with no variance."""
     shortcut = encoder.down_blocks[-1].resnets[0].conv_shortcut
     members = WIDTHS[-1] // GROUPS
@@ -124,7 +125,8 @@ def halve(full: np.ndarray) -> np.ndarray:
     """Pictures [n, 128, 128, 3] at half size, each pixel the mean of four."""
     count = len(full)
     cells = full.reshape(count, latents.HALF, 2, latents.HALF, 2, 3).astype(np.float32)
-    return cells.mean((2, 4))  # type: ignore[no-any-return]
+    halves: np.ndarray = cells.mean((2, 4))
+    return halves
 
 
 def to_tensor(full: np.ndarray) -> Tensor:
@@ -182,7 +184,7 @@ def _decoder_step(
     nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
-    return squared.item()
+    return float(squared.item())
 
 
 def load_decoder(folder: Path) -> AutoencoderKL:
@@ -219,7 +221,7 @@ def _warmth(step: int, pictures_left: int, cooldown: int) -> float:
 
 
 def _save(vae: AutoencoderKL, average: list[Tensor], step: int, path: Path) -> None:
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for (name, weight), mean in zip(vae.decoder.named_parameters(), average, strict=True):
         tensors |= {f"weight.{name}": weight.detach().contiguous(), f"average.{name}": mean.contiguous()}
     tensors["step"] = torch.tensor(step)

@@ -146,7 +146,7 @@ class Training:
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         predicted = self.unet(noisy, timesteps, self.encoder(ids).last_hidden_state).sample
         loss = torch.nn.functional.mse_loss(predicted, target)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["speed"]
@@ -162,7 +162,7 @@ class Training:
 
     def save(self, path: Path) -> None:
         """Write everything that `resume` needs, to a temporary name first."""
-        tensors = {}
+        tensors: dict[str, torch.Tensor] = {}
         for name, weight, average in zip(self.names, self.weights, self.average, strict=True):
             state = self.optimizer.state[weight]
             tensors |= {f"weight.{name}": weight.detach(), f"average.{name}": average}

@@ -10,6 +10,7 @@ import json
 import random
 from pathlib import Path
 
+import torch
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -99,5 +100,6 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
         pad_token_id=tokenizer.pad_token_id,
     )
     encoder = CLIPTextModel(config)
-    encoder.get_input_embeddings().weight.data.normal_(0, 0.5)  # words must differ from the first step on
+    # wide enough for words to differ from the first step on
+    torch.nn.init.normal_(encoder.embeddings.token_embedding.weight, std=0.5)
     return encoder

@@ -1,0 +1,63 @@
+"""Puts the trained parts together as a diffusers pipeline, the form in which the pocket model ships.
+
+Weights are written in half precision but for the text encoder: transformers keeps the precision it
+finds in a file while diffusers loads single precision by default, and a pipeline of mixed precision
+fails. Everything is safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+
+from generation.training import autoencoder, text
+from generation.training.diffusion import Training, recipe
+from generation.training.vocabulary import ACCESSORIES, COLOUR_SYNONYMS, COLOURS, Thing, plural
+
+
+def assemble(folder: Path, target: Path, taught: list[Thing], seed: int) -> dict[str, object]:
+    """Write the pipeline, its vocabulary and its recipe to `target`; returns the recipe."""
+    tokenizer = text.load_tokenizer(folder / "tokenizer")
+    training = Training(tokenizer, seed)
+    training.resume(folder / "diffusion.safetensors")
+    training.swap_average()
+    pipeline = StableDiffusionPipeline(
+        vae=autoencoder.load_decoder(folder).to(torch.float16),
+        text_encoder=training.encoder,
+        tokenizer=tokenizer,
+        unet=training.unet.to(torch.float16, memory_format=torch.contiguous_format),
+        scheduler=training.scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(target, safe_serialization=True)
+    _write(target / "vocabulary.json", vocabulary(taught))
+    facts = {**recipe(), "seed": seed, "pictures_seen": training.pictures, "things": len(taught)}
+    _write(target / "recipe.json", facts)
+    return facts
+
+
+def vocabulary(taught: list[Thing]) -> dict[str, object]:
+    """What the model was taught, for those who must tell people what it knows."""
+    return {
+        "things": [
+            {
+                "name": thing.name,
+                "names": list(thing.names),
+                "plural": plural(thing.name),
+                "face": thing.face is not None,
+            }
+            for thing in taught
+        ],
+        "colours": sorted({word for colour in COLOURS for word in COLOUR_SYNONYMS.get(colour, (colour,))}),
+        "accessories": [thing.name for thing in taught if thing.label in ACCESSORIES],
+        "mounts": [thing.name for thing in taught if thing.mount],
+    }
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
