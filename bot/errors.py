@@ -5,7 +5,8 @@ BotError                 base of every error of this package; `str(error)` is on
 │   ├── SettingsError    a setting has a value that does not work
 │   ├── TokenRefused     Discord does not accept the bot's token
 │   └── AddressInUse     another program listens where the playground should
-└── NotAllowed           the person who pressed or typed may not do this
+├── NotAllowed           the person who pressed or typed may not do this
+└── NotThere             what the person points at is gone
 
 Sentences of known errors are theirs; an unknown one is logged with a short reference and the person
 is told that reference. Knows the other packages' base errors, but no command and no view.
@@ -20,6 +21,7 @@ import secrets
 import discord
 from discord import app_commands
 
+from bot import wording
 from generation.errors import GenerationError, ModelError, RequestError
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,10 @@ class AddressInUse(UserMistake):
 
 class NotAllowed(BotError):
     """The person who pressed or typed may not do this; the sentence says who may."""
+
+
+class NotThere(BotError):
+    """What the person points at was deleted, or never was."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,6 +102,18 @@ def explain(error: BaseException) -> Explained:
     return Explained(
         sentence=f"Something went wrong on my side; it is in the log under {reference}.", reference=reference
     )
+
+
+async def tell(interaction: discord.Interaction, error: BaseException) -> None:
+    """Answer an interaction with the sentence for `error`, seen by the person alone."""
+    sentence = wording.escaped(wording.shortened(explain(error).sentence, wording.SENTENCE_LIMIT))
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(sentence, ephemeral=True)
+        else:
+            await interaction.response.send_message(sentence, ephemeral=True)
+    except discord.HTTPException as failure:
+        log.warning("Could not tell %s about an error: %s", interaction.user.id, failure)
 
 
 def exit_status(error: BaseException) -> int:

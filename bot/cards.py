@@ -1,0 +1,87 @@
+"""How a job looks in a message at each stage of its life: one embed each. Draws no picture, sends nothing."""
+
+from __future__ import annotations
+
+import discord
+
+from bot import wording
+from generation.request import GenerationRequest, RunFacts
+
+WAITING_COLOUR = discord.Colour(0x6B6F76)
+RUNNING_COLOUR = discord.Colour(0xC2703D)  # the red-brown of a darkroom lamp
+DONE_COLOUR = discord.Colour(0x3D7A5A)
+ENDED_COLOUR = discord.Colour(0x8A3A3A)
+
+NEGATIVE_LIMIT = 300  # characters shown
+
+
+def asked(request: GenerationRequest) -> discord.Embed:
+    """The first answer, before the queue has been asked for a place."""
+    return _card(request, "Taking your place in the queue …", WAITING_COLOUR)
+
+
+def waiting(request: GenerationRequest, jobs_before: int, seconds: float | None) -> discord.Embed:
+    """`jobs_before`: jobs that run first. `seconds`: estimate until the picture; None: not known yet."""
+    before = f"{wording.counted(jobs_before, 'picture')} first" if jobs_before else "next in line"
+    eta = f" · ready in about {wording.duration(seconds)}" if seconds is not None else ""
+    return _card(request, f"Waiting: {before}{eta}", WAITING_COLOUR)
+
+
+def preparing(request: GenerationRequest, what: str | None = None) -> discord.Embed:
+    """The job is next, but no step is done. `what`: what the worker is busy with ("loading pocket")."""
+    return _card(request, f"Getting ready: {what} …" if what else "Starting …", RUNNING_COLOUR)
+
+
+def developing(
+    request: GenerationRequest, *, step: int, steps: int, seconds_left: float, preview: str | None
+) -> discord.Embed:
+    """Step `step` of `steps` is done. `preview`: the attached file that shows it."""
+    left = f"about {wording.duration(seconds_left)} left" if step < steps else "finishing"
+    card = _card(request, f"{wording.bar(step, steps)}\nStep {step} of {steps} · {left}", RUNNING_COLOUR)
+    return card.set_image(url=f"attachment://{preview}") if preview else card
+
+
+def done(facts: RunFacts, picture: str) -> discord.Embed:
+    """The finished picture, in the attached file `picture`, with what made it."""
+    card = _card(facts.request, None, DONE_COLOUR).set_image(url=f"attachment://{picture}")
+    return card.set_footer(text=facts_line(facts))
+
+
+def strip(strip_file: str) -> discord.Embed:
+    """The strip, in the attached file `strip_file`; it stands under the finished picture."""
+    card = discord.Embed(description="What the model took the picture to be, step by step", colour=DONE_COLOUR)
+    return card.set_image(url=f"attachment://{strip_file}")
+
+
+def failed(request: GenerationRequest, sentence: str, reference: str | None = None) -> discord.Embed:
+    """The job ended without a picture. `reference` stands in the log."""
+    card = _card(request, wording.escaped(wording.shortened(sentence, wording.SENTENCE_LIMIT)), ENDED_COLOUR)
+    return card.set_footer(text=f"Reference {reference}") if reference else card
+
+
+def cancelled(request: GenerationRequest) -> discord.Embed:
+    """The job was cancelled."""
+    return _card(request, "Cancelled.", ENDED_COLOUR)
+
+
+def facts_line(facts: RunFacts) -> str:
+    """Seed, steps and the rest of what made a picture, in one line."""
+    request = facts.request
+    parts = [
+        f"Seed {request.seed}",
+        wording.counted(request.steps, "step"),
+        f"guidance {request.guidance_scale:g}",
+        f"{facts.width}×{facts.height}",
+        facts.model,
+        wording.measured(facts.seconds),
+    ]
+    return " · ".join(parts)
+
+
+def _card(request: GenerationRequest, status: str | None, colour: discord.Colour) -> discord.Embed:
+    lines = [wording.shown(request.prompt)]
+    if request.negative_prompt:
+        lines.append(f"Without: {wording.shown(request.negative_prompt, NEGATIVE_LIMIT)}")
+    if status:
+        lines.append(f"\n{status}")
+    return discord.Embed(description="\n".join(lines), colour=colour)
