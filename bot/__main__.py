@@ -19,6 +19,7 @@ from bot.errors import SUCCESS, exit_status, explain
 from bot.settings import Settings, load_settings
 
 COMMANDS: dict[str, str] = {  # name -> module, imported when the command line is read
+    "imagine": "bot.terminal",
 }
 
 

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import logging
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from bot.errors import SUCCESS, UserMistake
+from bot.errors import FAULT, SUCCESS, UserMistake, exit_status
 from bot.output_files import check_targets, write_whole
 from bot.settings import Settings
 from generation import events
 from generation.dispatch.base import Dispatcher
 from generation.dispatch.local import LocalDispatcher
+from generation.dispatch.patience import patient_events
 from generation.errors import ModelError, WorkerError, WorkerGone
 from generation.models import ModelInfo, Models
 from generation.pictures.draw import PictureError, open_rgb
@@ -37,6 +40,8 @@ HELP = "make one picture and write it to a file"
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 MAX_INIT_BYTES = 32 * 2**20
 ATTEMPTS = 2  # a job whose worker dies twice is given up
+FRAMES_AT_ONCE = 4
+RECORDS_HELD = 1_000  # of the log
 JOB = 1  # the worker's name for the one job there is
 
 
@@ -66,7 +71,7 @@ class Meter:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task("starting the worker", total=None)
+        self._task = self._progress.add_task(events.STARTING, total=None)
 
     def __enter__(self) -> Meter:
         self._progress.start()
@@ -110,10 +115,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         WorkerError: the worker could not make the picture.
     """
     plan = make_plan(arguments, settings.known_models)
-    # a terminal is for the bar and the outcome; the worker's chatter comes at INFO
-    logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     try:
-        facts = asyncio.run(imagine(plan, LocalDispatcher(Models(all=(plan.model,)))))
+        with _held_log(settings.log_level):
+            facts = asyncio.run(imagine(plan, LocalDispatcher(Models(all=(plan.model,)))))
     except KeyboardInterrupt:
         print("darkroom: Cancelled.", file=sys.stderr)
         return INTERRUPTED
@@ -252,13 +256,15 @@ def facts_json(facts: RunFacts) -> bytes:
 
 async def _develop(dispatcher: Dispatcher, order: events.Generate, meter: Meter) -> events.Finished:
     """Submit the order when a worker is ready, follow it to its end, try once more if the worker dies."""
-    submitted = False
-    async for event in dispatcher.events():
+    ready = submitted = False
+    async for event in patient_events(dispatcher):
         match event:
             case events.Loading(what=what, done=done, total=total):
                 meter.show(what, done, total)
-            case events.Ready(unusable=unusable) if order.request.model in unusable:
-                raise ModelError(unusable[order.request.model])
+            case events.Ready(unusable=unusable):
+                if order.request.model in unusable:
+                    raise ModelError(unusable[order.request.model])
+                ready = True
             case events.Progress(step=step, steps=steps, seconds_left=seconds):
                 meter.show(f"step {step} of {steps} · {max(0, round(seconds))} s left", step, steps)
             case events.Finished():
@@ -271,7 +277,7 @@ async def _develop(dispatcher: Dispatcher, order: events.Generate, meter: Meter)
                 raise WorkerError(f"{sentence} (reference {reference})")
             case events.Cancelled():
                 raise WorkerError("The worker stopped the job although nobody asked for it.")
-        if not submitted and dispatcher.lanes_free > 0:
+        if ready and not submitted and dispatcher.lanes_free > 0:
             submitted = await _submitted(dispatcher, order)
     raise WorkerGone("The worker process ended before the picture was made.")
 
@@ -287,20 +293,65 @@ async def _submitted(dispatcher: Dispatcher, order: events.Generate) -> bool:
 
 async def _write_figures(plan: Plan, dispatcher: Dispatcher, facts: RunFacts, trajectory: bytes, meter: Meter) -> None:
     """Draw strip and timelapse from the trajectory, as far as they were asked for."""
+
+    async def decoded(steps: Sequence[int], what: str, *, noisy: bool = False) -> list[events.Frame]:
+        frames: list[events.Frame] = []
+        # a few at a time: a large decoder on a slow machine takes seconds for each
+        for start in range(0, len(steps), FRAMES_AT_ONCE):
+            meter.show(what, start, len(steps))
+            query = events.DecodeFrames(
+                query=0,  # the dispatcher numbers its queries
+                model=plan.model.name,
+                trajectory=trajectory,
+                steps=tuple(steps[start : start + FRAMES_AT_ONCE]),
+                noisy=noisy,
+            )
+            frames += (await dispatcher.frames(query)).frames
+        return frames
+
     if plan.strip is not None:
-        meter.show("drawing the strip")
-        query = _query(plan, choose_steps(facts.noise_levels), trajectory, noisy=plan.noisy)
-        frames = (await dispatcher.frames(query)).frames
+        frames = await decoded(choose_steps(facts.noise_levels), "drawing the strip", noisy=plan.noisy)
         write_whole(plan.strip, await asyncio.to_thread(draw_strip, frames, noisy=plan.noisy))
     if plan.timelapse is not None:
-        meter.show("drawing the timelapse")
-        query = _query(plan, tuple(range(1, len(facts.noise_levels) + 1)), trajectory)
-        frames = (await dispatcher.frames(query)).frames
+        frames = await decoded(range(1, len(facts.noise_levels) + 1), "drawing the timelapse")
         write_whole(plan.timelapse, await asyncio.to_thread(draw_timelapse, frames))
 
 
-def _query(plan: Plan, steps: tuple[int, ...], trajectory: bytes, *, noisy: bool = False) -> events.DecodeFrames:
-    return events.DecodeFrames(query=0, model=plan.model.name, trajectory=trajectory, steps=steps, noisy=noisy)
+@contextlib.contextmanager
+def _held_log(level: str) -> Iterator[None]:
+    """Hold the log back while the bar is shown, and print it only where a fault of ours makes it of use.
+
+    At level DEBUG it is printed as it comes.
+    """
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    if level == "DEBUG":
+        yield
+        return
+    held = HeldLog()
+    root.handlers = [held]
+    try:
+        yield
+    except Exception as error:
+        root.handlers = handlers
+        if exit_status(error) == FAULT:
+            for record in held.records:
+                root.handle(record)
+        raise
+    finally:
+        root.handlers = handlers
+
+
+class HeldLog(logging.Handler):
+    """Keeps the latest records of the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: deque[logging.LogRecord] = deque(maxlen=RECORDS_HELD)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record."""
+        self.records.append(record)
 
 
 def _number(name: str) -> Callable[[str], int]:

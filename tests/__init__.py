@@ -1,0 +1,1 @@
+"""Tests of what Darkroom does, with real parts: see CONTRIBUTING.md."""

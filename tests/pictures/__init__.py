@@ -1,0 +1,1 @@
+"""Strips, timelapses and the drawing they share."""

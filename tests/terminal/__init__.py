@@ -1,0 +1,1 @@
+"""`darkroom imagine`, `doctor` and `migrate`."""
