@@ -16,6 +16,7 @@ from generation.models import ModelInfo
 from generation.request import GenerationRequest, RunFacts
 
 FRAME_HEADER = struct.Struct(">I")
+STARTING = "starting the worker"  # `Loading.what` of the first sign of life of every worker process
 MAX_FRAME = 256 * 2**20  # bytes; a larger length means that the stream is out of step
 
 

@@ -17,7 +17,18 @@ from typing import BinaryIO
 
 import msgspec
 
-from generation.events import FRAME_HEADER, MAX_FRAME, Configure, Event, Loading, Order, Stop, pack, unpack_order
+from generation.events import (
+    FRAME_HEADER,
+    MAX_FRAME,
+    STARTING,
+    Configure,
+    Event,
+    Loading,
+    Order,
+    Stop,
+    pack,
+    unpack_order,
+)
 
 LEAVE_WITHIN = 5.0  # seconds after the parent is gone; then a forward that still runs is cut short
 LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
@@ -47,7 +58,7 @@ def main() -> int:
             log.error("the first order must configure the worker")
             return 2
         threading.Thread(target=_read_orders, args=(sys.stdin.buffer, orders), name="orders", daemon=True).start()
-        emit(Loading(what="starting the worker", done=0, total=1))
+        emit(Loading(what=STARTING, done=0, total=1))
         return _work(configure, orders, emit)
     except BrokenPipeError:
         log.info("nobody listens any more")
