@@ -98,7 +98,7 @@ def make_request(
         raise RequestError("A strength goes with a picture to start from; give one, or leave the strength out.")
     if init_image is not None and strength is None:
         strength = 0.6
-    return GenerationRequest(
+    request = GenerationRequest(
         prompt=text,
         negative_prompt=negative,
         seed=_within("seed", random_seed() if seed is None else seed, 0, MAX_SEED),
@@ -116,6 +116,11 @@ def make_request(
         init_image=init_image,
         strength=None if strength is None else _within_float("strength", strength, 0.05, 1.0),
     )
+    if request.strength is not None and int(request.steps * request.strength) < 1:
+        raise RequestError(
+            f"A strength of {request.strength:g} over {request.steps} steps leaves no step to take; raise either."
+        )
+    return request
 
 
 def parse_size(text: str) -> tuple[int, int]:
