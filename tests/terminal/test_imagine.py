@@ -315,6 +315,12 @@ def test_the_picture_to_start_from_travels_with_its_hash(tmp_path: Path) -> None
     assert made.request.strength == 0.4
 
 
+def test_a_strength_that_leaves_no_step_is_said_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "init.png").write_bytes(png())
+    with pytest.raises(RequestError, match="leaves no step to take"):
+        plan(tmp_path, "--init", str(tmp_path / "init.png"), "--strength", "0.1", "--steps", "5")
+
+
 def test_noisy_without_a_strip_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserMistake, match="--strip"):
         plan(tmp_path, "--noisy")
