@@ -32,7 +32,7 @@ from generation.errors import ModelError, WorkerError, WorkerGone
 from generation.models import ModelInfo, Models
 from generation.pictures.draw import PictureError, open_rgb
 from generation.pictures.strip import choose_steps, draw_strip
-from generation.pictures.timelapse import draw_timelapse
+from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
 from generation.request import GenerationRequest, RunFacts, make_request, parse_size
 
 HELP = "make one picture and write it to a file"
@@ -313,7 +313,7 @@ async def _write_figures(plan: Plan, dispatcher: Dispatcher, facts: RunFacts, tr
         frames = await decoded(choose_steps(facts.noise_levels), "drawing the strip", noisy=plan.noisy)
         write_whole(plan.strip, await asyncio.to_thread(draw_strip, frames, noisy=plan.noisy))
     if plan.timelapse is not None:
-        frames = await decoded(range(1, len(facts.noise_levels) + 1), "drawing the timelapse")
+        frames = await decoded(choose_steps(facts.noise_levels, TIMELAPSE_FRAMES), "drawing the timelapse")
         write_whole(plan.timelapse, await asyncio.to_thread(draw_timelapse, frames))
 
 

@@ -70,7 +70,7 @@ def draw_strip(frames: Sequence[Frame], *, noisy: bool = False) -> bytes:
     cell = (max(size[0], MIN_CELL_WIDTH), figure_height + CAPTION_HEIGHT)
     columns = columns_for(len(frames), *cell)
     rows = math.ceil(len(frames) / columns)
-    head = draw.CAPTION if noisy else 0
+    head = draw.CAPTION + 6 if noisy else 0
     sheet = Image.new(
         "RGB", (columns * (cell[0] + GAP) + GAP, rows * (cell[1] + GAP) + GAP // 2 + head), draw.BACKGROUND
     )

@@ -16,6 +16,7 @@ from generation.pictures import draw
 
 MAX_BYTES = 8_000_000  # under the 10 MB that Discord takes from a bot, with room for the picture itself
 FRAME_SIDE = 512  # pixels; a frame has the area of such a square
+TIMELAPSE_FRAMES = 48  # as many as are worth asking for: seven seconds of play
 FRAME_MS = 140  # how long one step shows
 HOLD_MS = 2_500  # how long the finished picture shows
 FOOTER = 44  # pixels: the bar and one line of type
