@@ -15,7 +15,7 @@ in the latents *after* the step, so that the first frame stands near 1 and the f
 
 A trajectory is stored as safetensors, deflated:
     latents        float16 (n + 1, ...)   the noise it began with, then what each step left
-    clean          float16 (n, ...)       the predicted clean latents of each step
+    clean          float16 (n, ...)       the predicted clean latents of each step; the last are those of the picture
     noise_levels   float32 (n + 1,)       of `latents`
     timesteps      float32 (n,)
 """
@@ -93,7 +93,12 @@ class Recorder:
         self._kept_latents: list[torch.Tensor] = []
         self._kept_clean: list[torch.Tensor] = []
         self._step = scheduler.step
-        scheduler.step = functools.wraps(self._step)(self._step_and_listen)
+
+        @functools.wraps(self._step)  # pipelines look at its parameters to know what to pass
+        def step(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+            return self._step_and_listen(model_output, timestep, sample, *args, **kwargs)
+
+        scheduler.step = step
 
     @property
     def steps(self) -> int:
@@ -126,7 +131,9 @@ class Recorder:
                 self._first_level = before.sigma
                 self._kept_latents.append(_off_device(sample * before.scale))
             self._kept_latents.append(_off_device(result.prev_sample * after.scale))
-            self._kept_clean.append(_off_device(clean))
+            # some schedulers stop a hair's breadth above zero noise; the last frame is the picture all the same
+            is_last = len(self.timesteps) == self.steps
+            self._kept_clean.append(_off_device(result.prev_sample if is_last else clean))
         self._on_step(StepTaken(len(self.timesteps), self.steps, after.sigma, clean))
 
     def trajectory(self, width: int, height: int) -> Trajectory | None:
@@ -166,9 +173,8 @@ def predicted_clean(output: torch.Tensor, sample: torch.Tensor, noise: Noise, ki
 
 def noise_before(scheduler: Any, timestep: Any) -> Noise:
     """The noise in the latent that the step just taken began from."""
-    index = getattr(scheduler, "step_index", None)
-    if index is not None:
-        return _noise_of_sigma(scheduler, scheduler.sigmas[index - 1])
+    if hasattr(scheduler, "sigmas"):
+        return _noise_of_sigma(scheduler, scheduler.sigmas[scheduler.step_index - 1])
     return _noise_of_alpha_bar(scheduler.alphas_cumprod[int(timestep)])
 
 
@@ -177,12 +183,15 @@ def noise_after(scheduler: Any, position: int, *, made_clean: bool) -> Noise:
 
     `made_clean`: at the end of the schedule this scheduler returns its clean prediction itself.
     """
-    index = getattr(scheduler, "step_index", None)
-    if index is not None:
-        return _noise_of_sigma(scheduler, scheduler.sigmas[min(index, len(scheduler.sigmas) - 1)])
+    if hasattr(scheduler, "sigmas"):
+        return _noise_of_sigma(scheduler, scheduler.sigmas[min(scheduler.step_index, len(scheduler.sigmas) - 1)])
     if position + 1 < len(scheduler.timesteps):
         return _noise_of_alpha_bar(scheduler.alphas_cumprod[int(scheduler.timesteps[position + 1])])
-    return _noise_of_alpha_bar(1.0 if made_clean else getattr(scheduler, "final_alpha_cumprod", 1.0))
+    if made_clean or not hasattr(scheduler, "final_alpha_cumprod"):
+        return _noise_of_alpha_bar(1.0)
+    # DDIM steps down by a whole number of timesteps, which with some numbers of steps does not lead below zero
+    last = int(scheduler.timesteps[-1]) - scheduler.config.num_train_timesteps // scheduler.num_inference_steps
+    return _noise_of_alpha_bar(scheduler.alphas_cumprod[last] if last >= 0 else scheduler.final_alpha_cumprod)
 
 
 def _noise_of_sigma(scheduler: Any, sigma: Any) -> Noise:

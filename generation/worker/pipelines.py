@@ -167,7 +167,7 @@ def _is_recast_in_flight(vae: torch.nn.Module) -> bool:
 def _build(info: ModelInfo, folder: Path, dtype: torch.dtype) -> Any:
     try:
         pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]  # diffusers types it in part
-            folder, torch_dtype=dtype, variant=info.variant, use_safetensors=True, local_files_only=True
+            folder, dtype=dtype, variant=info.variant, use_safetensors=True, local_files_only=True
         )
     except MemoryError as error:
         raise ModelError(f"The model “{info.name}” does not fit into this machine's memory.") from error

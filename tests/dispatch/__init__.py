@@ -1,0 +1,1 @@
+"""Tests of the dispatcher: a real worker process, on a tiny model with random weights."""
