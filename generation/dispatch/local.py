@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeVar
@@ -337,6 +338,7 @@ def worker_environment(models: Models, environment: Mapping[str, str]) -> dict[s
     kept = {name: value for name, value in environment.items() if name not in SECRETS}
     kept["TOKENIZERS_PARALLELISM"] = "false"
     kept.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    kept.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it speaks up while it is imported
     if all(os.path.exists(model.source) or model.source.startswith((".", os.sep)) for model in models.all):  # noqa: PTH110
         kept["HF_HUB_OFFLINE"] = "1"
     return kept
@@ -379,10 +381,11 @@ def _log_line(line: bytes) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Terminate the process, by force where it does not go."""
-    for signal in (process.terminate, process.kill):
+    """Wait until the process has left; by force where it does not go by itself."""
+    for push in (None, signal.SIGTERM, signal.SIGKILL):
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                signal()
+            if push is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(push)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), STOP_GRACE)

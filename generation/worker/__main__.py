@@ -73,6 +73,7 @@ def _work(configure: Configure, orders: queue.SimpleQueue[Order], emit: Callable
     from generation.worker.main import Worker
 
     diffusers_logging.set_verbosity_error()
+    diffusers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it is typed in part
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # as above
     Worker(configure, emit).run(orders)

@@ -166,7 +166,7 @@ def _is_recast_in_flight(vae: torch.nn.Module) -> bool:
 
 def _build(info: ModelInfo, folder: Path, dtype: torch.dtype) -> Any:
     try:
-        pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]  # diffusers types it in part
+        pipeline = DiffusionPipeline.from_pretrained(
             folder, dtype=dtype, variant=info.variant, use_safetensors=True, local_files_only=True
         )
     except MemoryError as error:
