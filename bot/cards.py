@@ -12,7 +12,8 @@ RUNNING_COLOUR = discord.Colour(0xC2703D)  # the red-brown of a darkroom lamp
 DONE_COLOUR = discord.Colour(0x3D7A5A)
 ENDED_COLOUR = discord.Colour(0x8A3A3A)
 
-NEGATIVE_LIMIT = 300  # characters shown
+NEGATIVE_LIMIT = 300  # characters shown; with a prompt and a failure of full length, all escaped, it fits 4,096
+FAILURE_LIMIT = 600
 
 
 def asked(request: GenerationRequest) -> discord.Embed:
@@ -55,7 +56,7 @@ def strip(strip_file: str) -> discord.Embed:
 
 def failed(request: GenerationRequest, sentence: str, reference: str | None = None) -> discord.Embed:
     """The job ended without a picture. `reference` stands in the log."""
-    card = _card(request, wording.escaped(wording.shortened(sentence, wording.SENTENCE_LIMIT)), ENDED_COLOUR)
+    card = _card(request, wording.escaped(wording.shortened(sentence, FAILURE_LIMIT)), ENDED_COLOUR)
     return card.set_footer(text=f"Reference {reference}") if reference else card
 
 

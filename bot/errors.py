@@ -3,8 +3,8 @@
 BotError                 base of every error of this package; `str(error)` is one sentence fit for a user
 ├── UserMistake          what the person who runs the program can put right; the program ends with status 2
 │   ├── SettingsError    a setting has a value that does not work
-│   ├── TokenRefused     Discord does not accept the bot's token
-│   └── AddressInUse     another program listens where the playground should
+│   └── TokenRefused     Discord does not accept the bot's token
+├── DiscordUnreachable   there is no way to Discord
 ├── NotAllowed           the person who pressed or typed may not do this
 └── NotThere             what the person points at is gone
 
@@ -51,8 +51,11 @@ class TokenRefused(UserMistake):
         )
 
 
-class AddressInUse(UserMistake):
-    """Another program listens where the playground should."""
+class DiscordUnreachable(BotError):
+    """There is no way to Discord."""
+
+    def __init__(self) -> None:
+        super().__init__("Discord cannot be reached; check this machine's way to the internet and try again.")
 
 
 class NotAllowed(BotError):

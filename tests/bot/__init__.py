@@ -1,0 +1,1 @@
+"""The bot as a person on Discord meets it."""
