@@ -1,0 +1,51 @@
+"""People: whoever has asked for something, by the id that their front end knows them by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.tables import people
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """One person. `last_tag`: virtual time at which their queued work ends."""
+
+    id: int
+    source: str
+    external_id: str
+    name: str
+    last_tag: float
+
+
+async def find(connection: AsyncConnection, source: str, external_id: str) -> Person | None:
+    """The person with this id at this front end, if they have ever asked for something."""
+    query = select(people).where(people.c.source == source, people.c.external_id == external_id)
+    row = (await connection.execute(query)).mappings().first()
+    return Person(**row) if row else None
+
+
+async def get(connection: AsyncConnection, person_id: int) -> Person:
+    """The person with our own id."""
+    return Person(**(await connection.execute(select(people).where(people.c.id == person_id))).mappings().one())
+
+
+async def remember(connection: AsyncConnection, source: str, external_id: str, name: str) -> Person:
+    """The person, added if new; their name is brought up to date."""
+    person = await find(connection, source, external_id)
+    if person is None:
+        values = {"source": source, "external_id": external_id, "name": name, "last_tag": 0.0}
+        await connection.execute(people.insert().values(**values))
+    elif person.name != name:
+        await connection.execute(update(people).where(people.c.id == person.id).values(name=name))
+    remembered = await find(connection, source, external_id)
+    assert remembered is not None
+    return remembered
+
+
+async def set_last_tag(connection: AsyncConnection, person_id: int, tag: float) -> None:
+    """Note when, in virtual time, this person's queued work ends."""
+    await connection.execute(update(people).where(people.c.id == person_id).values(last_tag=tag))
