@@ -13,8 +13,8 @@ async def remember(connection: AsyncConnection, source: str, channel: str, guild
     query = select(conversations.c.id).where(conversations.c.source == source, conversations.c.channel == channel)
     found = (await connection.execute(query)).scalar()
     if found is None:
-        begun = await connection.execute(conversations.insert().values(source=source, channel=channel, guild=guild))
-        found = begun.inserted_primary_key[0]
+        begin = conversations.insert().values(source=source, channel=channel, guild=guild)
+        found = (await connection.execute(begin.returning(conversations.c.id))).scalar_one()
     return int(found)
 
 
@@ -29,5 +29,7 @@ async def add_turn(
 ) -> int:
     """Append what a person (None: Darkroom) said, and return the turn's id."""
     values = {"person_id": person_id, "said": said, "message": message, "created_at": now}
-    added = await connection.execute(turns.insert().values(conversation_id=conversation_id, **values))
-    return int(added.inserted_primary_key[0])
+    added = await connection.execute(
+        turns.insert().values(conversation_id=conversation_id, **values).returning(turns.c.id)
+    )
+    return int(added.scalar_one())

@@ -29,6 +29,9 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT}")
 
 
+Transaction = AsyncConnection  # what the functions of this package work in
+
+
 class Database:
     """One database, by its SQLAlchemy URL (`sqlite+aiosqlite:///...` or `postgresql+...`)."""
 
@@ -59,7 +62,7 @@ class Database:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[Transaction]:
         """A transaction that writes; it commits at the end of the block, or rolls back on an error.
 
         Raises:
@@ -72,7 +75,7 @@ class Database:
             raise self._explained(error) from error
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Transaction]:
         """A transaction that only reads: it waits for no writer.
 
         Raises:

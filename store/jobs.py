@@ -46,8 +46,8 @@ class JobRow:
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> JobRow:
     """Append a waiting job; `values` are those that have no usual beginning."""
     fresh = {"state": WAITING, "priority": 0, "attempt": 0, "deaths": 0, **values}
-    added = await connection.execute(jobs.insert().values(**fresh))
-    row = await get(connection, int(added.inserted_primary_key[0]))
+    added = await connection.execute(jobs.insert().values(**fresh).returning(jobs.c.id))
+    row = await get(connection, added.scalar_one())
     assert row is not None
     return row
 

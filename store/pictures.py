@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import pictures, runs
+from store.tables import jobs, pictures, runs, turns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +41,14 @@ async def add(
 ) -> PictureRow:
     """Record a run and its picture."""
     run = await connection.execute(
-        runs.insert().values(job_id=job_id, facts=facts, trajectory=trajectory, created_at=now)
+        runs.insert().values(job_id=job_id, facts=facts, trajectory=trajectory, created_at=now).returning(runs.c.id)
     )
     picture = await connection.execute(
-        pictures.insert().values(
-            run_id=run.inserted_primary_key[0], person_id=person_id, content=content, suffix=suffix, created_at=now
-        )
+        pictures.insert()
+        .values(run_id=run.scalar_one(), person_id=person_id, content=content, suffix=suffix, created_at=now)
+        .returning(pictures.c.id)
     )
-    row = await get(connection, int(picture.inserted_primary_key[0]))
+    row = await get(connection, picture.scalar_one())
     assert row is not None
     return row
 
@@ -64,9 +64,14 @@ async def of_job(connection: AsyncConnection, job_id: int) -> PictureRow | None:
 
 
 async def remove(connection: AsyncConnection, row: PictureRow) -> None:
-    """Delete the picture and its run. The files are the caller's to delete, if `uses` says nobody needs them."""
-    await connection.execute(delete(pictures).where(pictures.c.id == row.id))
-    await connection.execute(delete(runs).where(runs.c.id == row.run_id))
+    """Delete the picture, its run, its job and the turn that asked for it.
+
+    The files are the caller's to delete, if `uses` says that nobody needs them.
+    """
+    turn = select(jobs.c.turn_id).where(jobs.c.id == row.job_id)
+    turn_id = (await connection.execute(turn)).scalar()
+    await connection.execute(delete(jobs).where(jobs.c.id == row.job_id))  # takes run and picture with it
+    await connection.execute(delete(turns).where(turns.c.id == turn_id))
 
 
 async def uses(connection: AsyncConnection, name: str) -> int:
