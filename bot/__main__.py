@@ -20,6 +20,8 @@ from bot.settings import Settings, load_settings
 
 COMMANDS: dict[str, str] = {  # name -> module, imported when the command line is read
     "imagine": "bot.terminal",
+    "doctor": "bot.doctor",
+    "migrate": "bot.migrate",
 }
 
 

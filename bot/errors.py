@@ -23,6 +23,8 @@ from discord import app_commands
 
 from bot import wording
 from generation.errors import GenerationError, ModelError, RequestError
+from store.errors import StoreError
+from store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,8 @@ _SENTENCES: dict[type[BaseException], str | None] = {
     # None: the error's own text is the sentence
     BotError: None,
     GenerationError: None,
+    StoreError: None,
+    StoreError: None,
     discord.Forbidden: "Discord does not let me do that here; I may lack a permission in this channel.",
     discord.NotFound: "That message or picture is no longer there.",
     discord.DiscordServerError: "Discord has trouble of its own right now; please try again in a minute.",
@@ -121,7 +125,7 @@ async def tell(interaction: discord.Interaction, error: BaseException) -> None:
 
 def exit_status(error: BaseException) -> int:
     """2 where the person who runs the program can put it right, 1 where the fault is ours."""
-    return MISTAKE if isinstance(error, (UserMistake, RequestError, ModelError)) else FAULT
+    return MISTAKE if isinstance(error, (UserMistake, RequestError, ModelError, StoreError)) else FAULT
 
 
 def new_reference() -> str:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import hashlib
-import logging
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from bot.errors import FAULT, SUCCESS, UserMistake, exit_status
+from bot.errors import SUCCESS, UserMistake
+from bot.held_log import held_log
 from bot.output_files import check_targets, write_whole
 from bot.settings import Settings
 from generation import events
@@ -41,7 +39,6 @@ INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 MAX_INIT_BYTES = 32 * 2**20
 ATTEMPTS = 2  # a job whose worker dies twice is given up
 FRAMES_AT_ONCE = 4
-RECORDS_HELD = 1_000  # of the log
 JOB = 1  # the worker's name for the one job there is
 
 
@@ -116,7 +113,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """
     plan = make_plan(arguments, settings.known_models)
     try:
-        with _held_log(settings.log_level):
+        with held_log(settings.log_level):
             facts = asyncio.run(imagine(plan, LocalDispatcher(Models(all=(plan.model,)))))
     except KeyboardInterrupt:
         print("darkroom: Cancelled.", file=sys.stderr)
@@ -315,43 +312,6 @@ async def _write_figures(plan: Plan, dispatcher: Dispatcher, facts: RunFacts, tr
     if plan.timelapse is not None:
         frames = await decoded(choose_steps(facts.noise_levels, TIMELAPSE_FRAMES), "drawing the timelapse")
         write_whole(plan.timelapse, await asyncio.to_thread(draw_timelapse, frames))
-
-
-@contextlib.contextmanager
-def _held_log(level: str) -> Iterator[None]:
-    """Hold the log back while the bar is shown, and print it only where a fault of ours makes it of use.
-
-    At level DEBUG it is printed as it comes.
-    """
-    root = logging.getLogger()
-    handlers = root.handlers[:]
-    if level == "DEBUG":
-        yield
-        return
-    held = HeldLog()
-    root.handlers = [held]
-    try:
-        yield
-    except Exception as error:
-        root.handlers = handlers
-        if exit_status(error) == FAULT:
-            for record in held.records:
-                root.handle(record)
-        raise
-    finally:
-        root.handlers = handlers
-
-
-class HeldLog(logging.Handler):
-    """Keeps the latest records of the log."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: deque[logging.LogRecord] = deque(maxlen=RECORDS_HELD)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the record."""
-        self.records.append(record)
 
 
 def _number(name: str) -> Callable[[str], int]:
