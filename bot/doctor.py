@@ -82,18 +82,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 async def examine(settings: Settings, *, load_models: bool = True) -> AsyncIterator[Finding]:
     """Every finding, as soon as it is known."""
-    yield _python()
-    yield await _torch()
-    yield _data_folder(settings.data)
+    yield look_at_python()
+    yield await look_at_torch()
+    yield look_at_data(settings.data)
     holder = lock_holder(settings.data)
-    yield _lock(settings.data, holder)
-    yield await _database(settings.database_url)
+    yield look_at_lock(settings.data, holder)
+    yield await look_at_database(settings.database_url)
     for model in settings.models:
-        yield await _model(model, load=load_models, holder=holder)
-    for finding in _discord(settings):
+        yield await look_at_model(model, load=load_models, holder=holder)
+    for finding in look_at_discord(settings):
         yield finding
     if settings.discord_token is None and holder is None:
-        yield _playground(settings.playground_host, settings.playground_port)
+        yield look_at_playground(settings.playground_host, settings.playground_port)
 
 
 async def _report(settings: Settings, *, load_models: bool, as_json: bool) -> list[Finding]:
@@ -108,7 +108,7 @@ async def _report(settings: Settings, *, load_models: bool, as_json: bool) -> li
     return findings
 
 
-def _python() -> Finding:
+def look_at_python() -> Finding:
     libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("discord.py", "SQLAlchemy", "Pillow"))
     version = metadata.version("darkroom")
     return Finding(
@@ -116,7 +116,7 @@ def _python() -> Finding:
     )
 
 
-async def _torch() -> Finding:
+async def look_at_torch() -> Finding:
     """torch and its devices, asked of a process that may import it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -141,7 +141,7 @@ async def _torch() -> Finding:
     return Finding("torch", Mark.OK, f"torch {found['torch']} finds {devices}{bfloat16}.")
 
 
-def _data_folder(folder: Path) -> Finding:
+def look_at_data(folder: Path) -> Finding:
     """Whether pictures can be kept: the folder, or the nearest one above it, takes files and has room."""
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
     try:
@@ -161,13 +161,13 @@ def _data_folder(folder: Path) -> Finding:
     return Finding("data", Mark.OK, f"{sentence}.")
 
 
-def _lock(folder: Path, holder: str | None) -> Finding:
+def look_at_lock(folder: Path, holder: str | None) -> Finding:
     if holder is None:
         return Finding("lock", Mark.OK, "No Darkroom is running on the data folder.")
     return Finding("lock", Mark.OK, f"A Darkroom is running on {folder} (process {holder}).")
 
 
-async def _database(url: str) -> Finding:
+async def look_at_database(url: str) -> Finding:
     """Whether the database opens, and whether it has this program's version."""
     try:
         version = await schema_version(url)
@@ -184,7 +184,7 @@ async def _database(url: str) -> Finding:
     return Finding("database", Mark.OK, f"The database opens and is at the version of this program, {version.newest}.")
 
 
-def _model_files(model: ModelInfo) -> Finding:
+def look_at_model_files(model: ModelInfo) -> Finding:
     """Whether the model's folder is there, with weights in it; a model of a hub is not asked for."""
     source = Path(model.source)
     if not source.exists():
@@ -199,9 +199,9 @@ def _model_files(model: ModelInfo) -> Finding:
     return Finding("model", Mark.OK, f"The model {model.name} is there with {size} of safetensors")
 
 
-async def _model(model: ModelInfo, *, load: bool, holder: str | None) -> Finding:
+async def look_at_model(model: ModelInfo, *, load: bool, holder: str | None) -> Finding:
     """The model's files and, unless a running Darkroom has it in memory, whether it loads."""
-    files = _model_files(model)
+    files = look_at_model_files(model)
     if files.mark is not Mark.OK:
         return files
     there = files.sentence
@@ -246,7 +246,7 @@ async def _ready(model: ModelInfo) -> Ready:
         await dispatcher.close()
 
 
-def _discord(settings: Settings) -> list[Finding]:
+def look_at_discord(settings: Settings) -> list[Finding]:
     """The token, as far as can be told without asking Discord, and what it needs beside it."""
     if settings.discord_token is None:
         sentence = "DISCORD_TOKEN is not set, so `make run` opens the playground; set it to put Darkroom on Discord."
@@ -277,7 +277,7 @@ def plausible_token(token: str) -> bool:
         return False
 
 
-def _playground(host: str, port: int) -> Finding:
+def look_at_playground(host: str, port: int) -> Finding:
     """Whether the playground's port is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
