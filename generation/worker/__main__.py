@@ -13,6 +13,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from io import FileIO
 from typing import BinaryIO
 
 import msgspec
@@ -53,11 +54,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
-        configure = _read_order(sys.stdin.buffer)
+        # unbuffered: a buffer that the reading thread holds at the end makes the interpreter abort
+        stream = FileIO(0, closefd=False)
+        configure = _read_order(stream)
         if not isinstance(configure, Configure):
             log.error("the first order must configure the worker")
             return 2
-        threading.Thread(target=_read_orders, args=(sys.stdin.buffer, orders), name="orders", daemon=True).start()
+        threading.Thread(target=_read_orders, args=(stream, orders), name="orders", daemon=True).start()
         emit(Loading(what=STARTING, done=0, total=1))
         return _work(configure, orders, emit)
     except BrokenPipeError:
@@ -87,23 +90,35 @@ def _claim_stdout() -> BinaryIO:
     return stream
 
 
-def _read_order(stream: BinaryIO) -> Order | None:
+def _read_order(stream: FileIO) -> Order | None:
     """The next order; None at the end of the stream.
 
     Raises:
         ValueError: the stream is out of step.
     """
-    header = stream.read(FRAME_HEADER.size)
-    if len(header) < FRAME_HEADER.size:
+    header = _read(stream, FRAME_HEADER.size)
+    if header is None:
         return None
     (length,) = FRAME_HEADER.unpack(header)
     if length > MAX_FRAME:
         raise ValueError(f"an order of {length} bytes")
-    body = stream.read(length)
-    return unpack_order(body) if len(body) == length else None
+    body = _read(stream, length)
+    return None if body is None else unpack_order(body)
 
 
-def _read_orders(stream: BinaryIO, orders: queue.SimpleQueue[Order]) -> None:
+def _read(stream: FileIO, size: int) -> bytes | None:
+    """Exactly `size` bytes; None where the stream ends before."""
+    parts = []
+    while size:
+        part = stream.read(size)
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _read_orders(stream: FileIO, orders: queue.SimpleQueue[Order]) -> None:
     """Pass orders on until the parent is gone, then see to it that this process goes too."""
     try:
         while (order := _read_order(stream)) is not None:
@@ -117,4 +132,7 @@ def _read_orders(stream: BinaryIO, orders: queue.SimpleQueue[Order]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    # an ordinary exit aborts (SIGABRT) while the thread that reads orders holds standard input's lock
+    os._exit(status)
