@@ -19,6 +19,7 @@ from bot.errors import SUCCESS, exit_status, explain
 from bot.settings import Settings, load_settings
 
 COMMANDS: dict[str, str] = {  # name -> module, imported when the command line is read
+    "run": "bot.run",
     "imagine": "bot.terminal",
     "doctor": "bot.doctor",
     "migrate": "bot.migrate",

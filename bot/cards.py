@@ -21,16 +21,27 @@ def asked(request: GenerationRequest) -> discord.Embed:
     return _card(request, "Taking your place in the queue …", WAITING_COLOUR)
 
 
-def waiting(request: GenerationRequest, jobs_before: int, seconds: float | None) -> discord.Embed:
-    """`jobs_before`: jobs that run first. `seconds`: estimate until the picture; None: not known yet."""
-    before = f"{wording.counted(jobs_before, 'picture')} first" if jobs_before else "next in line"
-    eta = f" · ready in about {wording.duration(seconds)}" if seconds is not None else ""
-    return _card(request, f"Waiting: {before}{eta}", WAITING_COLOUR)
+def waiting(
+    request: GenerationRequest, jobs_before: int, seconds: float | None, busy_with: str | None = None
+) -> discord.Embed:
+    """The job waits.
+
+    Args:
+        jobs_before: jobs that run first.
+        seconds: estimate until the picture; None: not known yet.
+        busy_with: what keeps the worker from taking any job, like "loading pocket".
+    """
+    parts = [f"{wording.counted(jobs_before, 'picture')} first" if jobs_before else "next in line"]
+    if seconds is not None:
+        parts.append(f"ready in about {wording.duration(seconds)}")
+    if busy_with:
+        parts.append(busy_with)
+    return _card(request, f"Waiting: {' · '.join(parts)}", WAITING_COLOUR)
 
 
-def preparing(request: GenerationRequest, what: str | None = None) -> discord.Embed:
-    """The job is next, but no step is done. `what`: what the worker is busy with ("loading pocket")."""
-    return _card(request, f"Getting ready: {what} …" if what else "Starting …", RUNNING_COLOUR)
+def preparing(request: GenerationRequest) -> discord.Embed:
+    """A worker has the job, but no step is done."""
+    return _card(request, "Starting …", RUNNING_COLOUR)
 
 
 def developing(
@@ -60,9 +71,9 @@ def failed(request: GenerationRequest, sentence: str, reference: str | None = No
     return card.set_footer(text=f"Reference {reference}") if reference else card
 
 
-def cancelled(request: GenerationRequest) -> discord.Embed:
-    """The job was cancelled."""
-    return _card(request, "Cancelled.", ENDED_COLOUR)
+def ended(request: GenerationRequest, word: str) -> discord.Embed:
+    """The job ended as somebody wanted: "Cancelled.", "Deleted."."""
+    return _card(request, word, WAITING_COLOUR)
 
 
 def facts_line(facts: RunFacts) -> str:

@@ -24,7 +24,6 @@ from discord import app_commands
 from bot import wording
 from generation.errors import GenerationError, ModelError, RequestError
 from store.errors import StoreError
-from store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,6 @@ _SENTENCES: dict[type[BaseException], str | None] = {
     # None: the error's own text is the sentence
     BotError: None,
     GenerationError: None,
-    StoreError: None,
     StoreError: None,
     discord.Forbidden: "Discord does not let me do that here; I may lack a permission in this channel.",
     discord.NotFound: "That message or picture is no longer there.",

@@ -77,11 +77,11 @@ def test_every_card_of_the_longest_request_fits_discords_limits() -> None:
     request = longest_request()
     all_cards = [
         cards.asked(request),
-        cards.waiting(request, 1_000, 86_400),
-        cards.preparing(request, "loading pocket"),
+        cards.waiting(request, 1_000, 86_400, "loading pocket"),
+        cards.preparing(request),
         cards.developing(request, step=1, steps=20, seconds_left=5, preview="step-1.webp"),
         cards.failed(request, "*" * 5_000, "abc123"),
-        cards.cancelled(request),
+        cards.ended(request, "Cancelled."),
     ]
     for card in all_cards:
         assert card.description is not None and len(card.description) <= 4_096

@@ -1,0 +1,104 @@
+"""The bot as discord.py sees it: a ready `commands.Bot` that opens and closes its own parts.
+
+Knows what is connected to what, and nothing of what a command or a button does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.cogs.imagine import Imagine
+from bot.conversation import Conversation
+from bot.delivery import Delivery, Spawn
+from bot.errors import tell
+from bot.parts import Parts, open_parts
+from bot.settings import Settings
+from bot.views.picture import BUTTONS
+
+log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT = 20.0  # seconds for all parts together
+
+
+class DarkroomTree(app_commands.CommandTree["DarkroomBot"]):
+    """The commands; an error of any of them becomes a sentence for the person who typed it."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[DarkroomBot], error: app_commands.AppCommandError, /
+    ) -> None:
+        if interaction.type is not discord.InteractionType.autocomplete:
+            await tell(interaction, error)
+
+
+class DarkroomBot(commands.Bot):
+    """Discord's side of Darkroom. `conversation` and `delivery` are there from `setup_hook` on."""
+
+    conversation: Conversation
+    delivery: Delivery
+    parts: Parts
+
+    def __init__(self, settings: Settings, *, parts: Parts | None, spawn: Spawn, interval: float) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            tree_cls=DarkroomTree,
+            help_command=None,
+            intents=discord.Intents.default(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,  # what is needed of a message is in the store
+            activity=discord.CustomActivity("/imagine a picture"),
+        )
+        self.settings = settings
+        self._given_parts = parts
+        self._spawn = spawn
+        self._interval = interval
+        self._stack = contextlib.AsyncExitStack()
+
+    async def setup_hook(self) -> None:
+        """Open the parts, take up what was not delivered, and tell Discord the commands."""
+        given = self._given_parts
+        self.parts = given if given is not None else await self._stack.enter_async_context(open_parts(self.settings))
+        self.conversation = Conversation(self.parts.studio)
+        studio = self.parts.studio
+        self.delivery = Delivery(self, studio, self.conversation, interval=self._interval, spawn=self._spawn)
+        self._stack.push_async_callback(self.delivery.close)
+        await self.add_cog(Imagine(self))
+        self.add_dynamic_items(*BUTTONS)
+        await self.tree.sync()
+        await self.delivery.start()
+
+    async def close(self) -> None:
+        """Leave Discord and close every part that this bot opened, within a bounded time."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._stack.aclose()
+        except TimeoutError:
+            log.error("The parts did not close within %s s", CLOSE_TIMEOUT)
+        await super().close()
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """There are no prefix commands, so a message is none."""
+
+
+def create_bot(
+    settings: Settings,
+    *,
+    parts: Parts | None = None,
+    spawn: Spawn = asyncio.create_task,
+    progress_interval: float | None = None,
+) -> DarkroomBot:
+    """A bot that is ready to log in; it opens everything else in its `setup_hook`.
+
+    Args:
+        settings: as `load_settings` gives them.
+        parts: running parts to use; the bot then does not close them. None: opened from `settings`.
+        spawn: starts a background task; a harness that waits for the bot's own tasks passes another.
+        progress_interval: seconds between two edits of a message; None: as set.
+    """
+    interval = settings.progress_interval if progress_interval is None else progress_interval
+    return DarkroomBot(settings, parts=parts, spawn=spawn, interval=interval)

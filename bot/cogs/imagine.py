@@ -1,0 +1,78 @@
+"""`/imagine`: reads what was typed and asks for the picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+if TYPE_CHECKING:
+    from bot.client import DarkroomBot
+
+MAX_CHOICES = 25  # Discord's limit for autocomplete
+CHOICE_LIMIT = 100  # characters of a choice's name and value
+
+
+class Imagine(commands.Cog):
+    """The command that makes pictures."""
+
+    def __init__(self, bot: DarkroomBot) -> None:
+        self._bot = bot
+
+    @app_commands.command(description="Make a picture from words and watch it develop")
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+    @app_commands.describe(
+        prompt="What the picture should show",
+        negative_prompt="What it should not show",
+        seed="A whole number; the same seed and settings make the same picture",
+        steps="How many denoising steps to take",
+        guidance="How closely to follow the prompt; 1 is loosely",
+        size="Width x height in pixels, like 512x512",
+        model="Which model paints",
+        strip="Also show how the picture came out of the noise",
+    )
+    async def imagine(
+        self,
+        interaction: discord.Interaction,
+        prompt: str,
+        negative_prompt: str | None = None,
+        seed: int | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        size: str | None = None,
+        model: str | None = None,
+        strip: bool = False,
+    ) -> None:
+        # No limits are declared to Discord: they differ by model, and our sentence says what would be right.
+        request = self._bot.conversation.imagine_request(
+            prompt,
+            negative_prompt=negative_prompt,
+            seed=seed,
+            steps=steps,
+            guidance_scale=guidance,
+            size=size,
+            model=model,
+        )
+        await self._bot.delivery.ask(interaction, request, strip=strip)
+
+    @imagine.autocomplete("model")
+    async def _models(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        wanted = typed.casefold()
+        found = [
+            model
+            for model in self._bot.conversation.models.all
+            if wanted in model.name.casefold() or wanted in model.title.casefold()
+        ]
+        return [
+            app_commands.Choice(name=f"{model.name}: {model.title}"[:CHOICE_LIMIT], value=model.name[:CHOICE_LIMIT])
+            for model in found[:MAX_CHOICES]
+        ]
+
+    @imagine.autocomplete("size")
+    async def _sizes(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        sizes = self._bot.conversation.sizes(getattr(interaction.namespace, "model", None))
+        wanted = typed.replace(" ", "").lower()
+        return [app_commands.Choice(name=size, value=size) for size in sizes if size.startswith(wanted)][:MAX_CHOICES]

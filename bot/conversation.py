@@ -1,0 +1,133 @@
+"""What a person says becomes a request to the studio; what is asked of a picture becomes an answer.
+
+Every front end calls this and hands in plain values and the person; it knows no Discord. Checking a
+request (`imagine_request`) touches neither disk nor network, so a mistake is answered at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from generation.studio import Job, Owner, Picture, Place, Studio
+
+from bot.errors import NotAllowed, NotThere
+from generation.models import ModelInfo, Models
+from generation.pictures.strip import choose_steps, draw_strip
+from generation.request import GenerationRequest, make_request, parse_size
+
+
+class Conversation:
+    """The acts of people, for every front end alike."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    @property
+    def models(self) -> Models:
+        """The models that a person may name."""
+        return self._studio.models
+
+    def sizes(self, model: str | None) -> tuple[str, ...]:
+        """Sizes worth offering for a model (unknown or None: the default): its own, then wide and tall ones."""
+        known = self.models.get(model if model in self.models.names else None)
+        sides = [(known.width, known.height)]
+        for across, down in ((3, 2), (2, 3), (16, 9), (9, 16)):
+            scale = math.sqrt(known.width * known.height / (across * down))
+            sides.append((_multiple(across * scale, known), _multiple(down * scale, known)))
+        fitting = (side for side in sides if all(known.min_side <= pixels <= known.max_side for pixels in side))
+        return tuple(dict.fromkeys(f"{width}x{height}" for width, height in fitting))
+
+    def imagine_request(
+        self,
+        prompt: str,
+        *,
+        negative_prompt: str | None = None,
+        seed: int | None = None,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        size: str | None = None,
+        model: str | None = None,
+    ) -> GenerationRequest:
+        """The request of an `/imagine`; None means the model's own value.
+
+        Raises:
+            RequestError: with the sentence that says what to change.
+        """
+        width, height = parse_size(size) if size and size.strip() else (None, None)
+        return make_request(
+            self._studio.models.get(model.strip() if model and model.strip() else None),
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            seed=seed,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+        )
+
+    async def submit(self, request: GenerationRequest, person: Owner, place: Place | None = None) -> Job:
+        """Store the request as a job that waits.
+
+        Raises:
+            QueueFull: the person has too many waiting.
+        """
+        return await self._studio.submit(request, person, place)
+
+    async def again_request(self, picture_id: int) -> GenerationRequest:
+        """The request of a picture with a new seed, checked against what its model can do today.
+
+        Raises:
+            NotThere: the picture is gone.
+            RequestError: its model is no longer configured.
+        """
+        picture = await self.picture(picture_id)
+        self._studio.models.get(picture.run.request.model)
+        return picture.run.request.again()
+
+    async def picture(self, picture_id: int) -> Picture:
+        """A picture with the facts of its run.
+
+        Raises:
+            NotThere: it was deleted, or never was.
+        """
+        picture = await self._studio.picture(picture_id)
+        if picture is None:
+            raise NotThere("That picture is no longer there; its owner has deleted it.")
+        return picture
+
+    async def strip(self, picture_id: int) -> bytes:
+        """The strip of a picture's run, as PNG.
+
+        Raises:
+            NotThere: the picture is gone.
+            WorkerError: its steps cannot be decoded now.
+        """
+        picture = await self.picture(picture_id)
+        frames = await self._studio.frames(picture_id, choose_steps(picture.run.noise_levels))
+        return await asyncio.to_thread(draw_strip, frames)
+
+    async def delete(self, picture_id: int, person: Owner) -> None:
+        """Delete a picture, its steps and its record for good.
+
+        Raises:
+            NotThere: it is gone already.
+            NotAllowed: it is not this person's.
+        """
+        await self.picture(picture_id)
+        if not await self._studio.delete(picture_id, by=person):
+            raise NotAllowed("Only the person who asked for this picture can delete it.")
+
+    async def cancel(self, job_id: int, person: Owner) -> None:
+        """Cancel a job that waits or runs.
+
+        Raises:
+            NotAllowed: it is not this person's, or it has ended.
+        """
+        if not await self._studio.cancel(job_id, by=person):
+            raise NotAllowed("Only the person who asked can cancel this, and only until it is finished.")
+
+
+def _multiple(pixels: float, model: ModelInfo) -> int:
+    """The nearest side that the model can do, ignoring its least and largest."""
+    return round(pixels / model.size_multiple) * model.size_multiple

@@ -1,0 +1,273 @@
+"""Follows jobs and keeps one message per job true: its place, its progress, at last its picture.
+
+Edits come no faster than the interval and always show the latest state; what happened in between is
+left out. What a stopped process did not deliver is taken up at the next start: an edit with the same
+letter twice leaves one picture, and a post carries a nonce. Knows messages only as letters, jobs only
+through the studio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot import cards, letters
+from bot.conversation import Conversation
+from bot.errors import explain, new_reference
+from bot.places import MessagePlace, message_place, owner_of, place_of
+from bot.postbox import Letter, Postbox, Undeliverable
+from generation.errors import GenerationError
+from generation.events import STARTING, Loading
+from generation.request import GenerationRequest
+from generation.studio import (
+    Job,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    JobProgressed,
+    JobStarted,
+    JobUpdate,
+    Studio,
+)
+from store.jobs import CANCELLED, DONE, FAILED
+
+log = logging.getLogger(__name__)
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+REFRESH = 15.0  # seconds between looks at a job of which nothing is heard: its place in the queue may have changed
+RETRY_PAUSES = (2.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)  # seconds; the last one is repeated
+NO_REASON = "No picture came of this, and no reason was recorded."
+PASSING_TROUBLE = (discord.DiscordServerError, aiohttp.ClientError, TimeoutError, ConnectionError)
+
+
+class _Followed:
+    """A job whose message is kept true, with the latest that was heard of it."""
+
+    def __init__(self, job: Job, place: MessagePlace) -> None:
+        self.job = job
+        self.place = place
+        self.latest: JobUpdate | None = None
+        self.reachable = True
+        self._news = asyncio.Event()
+        self._end = asyncio.Event()
+
+    @property
+    def ended(self) -> bool:
+        return self._end.is_set()
+
+    def hear(self, update: JobUpdate) -> None:
+        self.latest = update
+        if isinstance(update, JobDone | JobFailed | JobCancelled):
+            self.end()
+        self._news.set()
+
+    def end(self) -> None:
+        self._news.set()
+        self._end.set()
+
+    async def next(self, *, pause: float) -> None:
+        """Wait for news (at most `REFRESH` seconds), but at least `pause` seconds unless it is the end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH):
+                await self._news.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, pause)):
+                await self._end.wait()
+        self._news.clear()
+
+
+class Delivery:
+    """The messages of all jobs that came from Discord."""
+
+    def __init__(
+        self,
+        bot: discord.Client,
+        studio: Studio,
+        conversation: Conversation,
+        *,
+        interval: float,
+        spawn: Spawn = asyncio.create_task,
+    ) -> None:
+        """`interval`: seconds between two edits of a message. `spawn` starts a background task."""
+        self._conversation = conversation
+        self._studio = studio
+        self._postbox = Postbox(bot)
+        self._interval = interval
+        self._spawn = spawn
+        self._followed: dict[int, _Followed] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen to the studio, and take up what an earlier process did not deliver."""
+        self._start(self._listen())
+        for job in await self._studio.undelivered():
+            self._follow(job)
+
+    async def close(self) -> None:
+        """Stop; what is not delivered stays so in the store."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ask(self, interaction: discord.Interaction, request: GenerationRequest, *, strip: bool = False) -> None:
+        """Answer the interaction at once, store the request as a job, and keep the answer true from then on.
+
+        Raises:
+            QueueFull: the person has too many jobs waiting; the answer is taken back.
+        """
+        answer = await interaction.response.send_message(embed=cards.asked(request))
+        assert answer.message_id is not None  # Discord names the message that it has just made
+        place = place_of(interaction, answer.message_id, with_strip=strip)
+        try:
+            job = await self._conversation.submit(request, owner_of(interaction), place)
+        except BaseException:
+            with contextlib.suppress(discord.HTTPException):
+                await interaction.delete_original_response()
+            raise
+        self._follow(job)
+
+    async def add_strip(self, interaction: discord.Interaction, picture_id: int) -> None:
+        """Add the strip to the message with the picture, so that the two are kept and deleted together.
+
+        Raises:
+            NotThere: the picture was deleted.
+            WorkerError: its steps cannot be decoded now.
+        """
+        await interaction.response.defer()
+        strip = await self._conversation.strip(picture_id)
+        letter = await letters.finished(await self._conversation.picture(picture_id), strip)
+        await interaction.edit_original_response(**letter.as_edit())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._spawn(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _listen(self) -> None:
+        async for update in self._studio.watch():
+            if followed := self._followed.get(update.job):
+                followed.hear(update)
+
+    def _follow(self, job: Job) -> None:
+        place = message_place(job)
+        if place is not None and job.id not in self._followed:
+            followed = self._followed[job.id] = _Followed(job, place)
+            self._start(self._keep(followed))
+
+    async def _keep(self, followed: _Followed) -> None:
+        try:
+            await self._keep_true(followed)
+        except Exception as error:  # noqa: BLE001  # an edge: one job's trouble must not end the others' delivery
+            log.error("Job %s stays undelivered for now: %s", followed.job.id, explain(error).sentence)
+        finally:
+            del self._followed[followed.job.id]
+
+    async def _keep_true(self, followed: _Followed) -> None:
+        job = await self._studio.job(followed.job.id)
+        if job is None or job.ended:
+            followed.end()  # before anybody listened
+        clock = asyncio.get_running_loop().time
+        shown, shown_at = None, -math.inf
+        while not followed.ended:
+            letter = await self._letter(followed)
+            if not letter.looks_like(shown) and not followed.ended:
+                await self._show(followed, letter)
+                shown, shown_at = letter, clock()
+            await followed.next(pause=shown_at + self._interval - clock())
+        await self._deliver(followed)
+
+    async def _letter(self, followed: _Followed) -> Letter:
+        """The job as it stands now, on its way."""
+        job = followed.job
+        if isinstance(followed.latest, JobProgressed):
+            return await letters.developing(job.id, job.request, followed.latest.progress)
+        place = None if isinstance(followed.latest, JobStarted) else await self._studio.position(job.id)
+        if place is None:
+            return letters.on_its_way(job.id, cards.preparing(job.request))
+        before, seconds = place
+        return letters.on_its_way(job.id, cards.waiting(job.request, before, seconds, self._busy_with()))
+
+    def _busy_with(self) -> str | None:
+        """What keeps the worker from taking any job; None: it takes them."""
+        match self._studio.readiness:
+            case None:
+                return STARTING
+            case Loading(what=what):
+                return what
+        return None
+
+    async def _show(self, followed: _Followed, letter: Letter) -> None:
+        """Show a state that passes. Whatever goes wrong here, the end will be delivered or say so."""
+        if not followed.reachable:
+            return
+        try:
+            await self._postbox.edit(followed.place, letter)
+        except Undeliverable:
+            followed.reachable = False
+        except (discord.HTTPException, *PASSING_TROUBLE) as error:
+            log.info("Job %s: an edit of its message was lost: %s", followed.job.id, error)
+
+    async def _deliver(self, followed: _Followed) -> None:
+        """Show the end, however long it takes, and note that it was shown."""
+        for pause in itertools.chain((0.0,), RETRY_PAUSES, itertools.repeat(RETRY_PAUSES[-1])):
+            await asyncio.sleep(pause)
+            try:
+                await self._deliver_once(followed)
+                break
+            except PASSING_TROUBLE as error:
+                log.warning("Job %s cannot be delivered yet: %s", followed.job.id, error)
+        await self._studio.mark_delivered(followed.job.id)
+
+    async def _deliver_once(self, followed: _Followed) -> None:
+        letter = await self._last_letter(followed)
+        try:
+            await self._put(followed, letter)
+        except discord.DiscordServerError:
+            raise
+        except discord.HTTPException as error:
+            reference = new_reference()
+            log.error("Job %s: Discord refuses its letter, reference %s", followed.job.id, reference, exc_info=error)
+            refused = cards.failed(followed.job.request, "Discord does not take this picture from me.", reference)
+            await self._put(followed, letters.ended(refused))
+
+    async def _put(self, followed: _Followed, letter: Letter) -> None:
+        job = followed.job
+        try:
+            await self._postbox.edit(followed.place, letter)
+            return
+        except Undeliverable:
+            if isinstance(followed.latest, JobCancelled):
+                return  # nobody waits for that word
+        try:
+            await self._postbox.post(followed.place, int(job.owner.external_id), letter, nonce=f"darkroom-{job.id}")
+        except Undeliverable:
+            log.warning("Job %s: no way leads to the person who asked any more", job.id)
+
+    async def _last_letter(self, followed: _Followed) -> Letter:
+        """The end of the job, from the store."""
+        job = await self._studio.job(followed.job.id) or followed.job
+        picture = await self._studio.picture_of(job.id) if job.state == DONE else None
+        if picture is not None:
+            strip = await self._strip(picture.id) if followed.place.with_strip else None
+            return await letters.finished(picture, strip)
+        if job.state == FAILED:
+            return letters.ended(cards.failed(job.request, job.reason or NO_REASON, job.reference))
+        return letters.ended(cards.ended(job.request, "Cancelled." if job.state == CANCELLED else "Deleted."))
+
+    async def _strip(self, picture_id: int) -> bytes | None:
+        """The strip; None where it cannot be drawn now: its button stays to be pressed later."""
+        try:
+            return await self._conversation.strip(picture_id)
+        except GenerationError as error:
+            log.warning("Picture %s goes out without its strip: %s", picture_id, error)
+            return None

@@ -1,0 +1,65 @@
+"""Turns an interaction into what the store keeps of it: who asked, and where the answer stands."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import discord
+
+from generation.studio import Job, Owner, Place
+
+SOURCE = "discord"
+NAME_LIMIT = 100  # characters of a person's name
+
+
+def owner_of(interaction: discord.Interaction) -> Owner:
+    """The person who typed or pressed."""
+    user = interaction.user
+    return Owner(source=SOURCE, external_id=str(user.id), name=user.display_name[:NAME_LIMIT])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MessagePlace:
+    """A message of the bot's, and how to reach it."""
+
+    guild_id: int | None
+    channel_id: int
+    message_id: int
+    token: str  # of the interaction; dead 15 minutes after it
+    bot_sees_it: bool  # with the bot's own token
+    with_strip: bool  # whether the strip is to come along with the picture
+
+
+def place_of(interaction: discord.Interaction, message_id: int, *, with_strip: bool) -> Place:
+    """Where the answer `message_id` to an interaction stands, as the store keeps it."""
+    return Place(
+        guild=str(interaction.guild_id) if interaction.guild_id is not None else None,
+        channel=str(interaction.channel_id),
+        message=str(message_id),
+        interaction=interaction.token,
+        extra={"bot_sees_it": bot_sees(interaction), "with_strip": with_strip},
+    )
+
+
+def message_place(job: Job) -> MessagePlace | None:
+    """Where the job's message stands; None for a job that did not come from Discord."""
+    place = job.place
+    if job.owner.source != SOURCE or place is None or place.message is None:
+        return None
+    return MessagePlace(
+        guild_id=int(place.guild) if place.guild is not None else None,
+        channel_id=int(place.channel),
+        message_id=int(place.message),
+        token=place.interaction or "",
+        bot_sees_it=bool(place.extra.get("bot_sees_it")),
+        with_strip=bool(place.extra.get("with_strip")),
+    )
+
+
+def bot_sees(interaction: discord.Interaction) -> bool:
+    """Whether the bot's own token can edit the answer: the bot must be there itself and may show pictures."""
+    if interaction.guild_id is None:
+        return interaction.context.dm_channel
+    may = interaction.app_permissions
+    is_member = interaction.client.get_guild(interaction.guild_id) is not None
+    return is_member and may.view_channel and may.embed_links and may.attach_files

@@ -1,0 +1,127 @@
+"""Puts letters where a job's `Place` says, by whichever of Discord's ways is open.
+
+The bot's own token works for as long as the bot can see the channel; an interaction's token works for
+15 minutes, but also where the bot itself cannot look (a user's own installation, a private channel).
+So the bot's token is used wherever it can be. Knows no job and no picture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import discord
+
+from bot.places import MessagePlace
+
+EXPIRED_TOKEN = 50027  # Discord's code for an interaction token that is no longer valid
+
+
+class Undeliverable(Exception):
+    """No way leads to the place any more."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file to send along. `description` is read aloud to people who cannot see the picture."""
+
+    name: str
+    content: bytes
+    description: str | None = None
+
+    def upload(self) -> discord.File:
+        """A fresh upload; discord.py uses up each one."""
+        return discord.File(io.BytesIO(self.content), self.name, description=self.description)
+
+
+def no_buttons() -> discord.ui.View:
+    """A row without buttons: what it replaces is taken away."""
+    return discord.ui.View(timeout=None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Letter:
+    """All of a message. An edit leaves nothing of what was there before."""
+
+    embeds: tuple[discord.Embed, ...]
+    attachments: tuple[Attachment, ...] = ()
+    buttons: Callable[[], discord.ui.View] = no_buttons
+
+    def looks_like(self, other: Letter | None) -> bool:
+        """Whether a person would see no difference."""
+        return other is not None and (self.embeds, self.attachments) == (other.embeds, other.attachments)
+
+    def as_edit(self) -> dict[str, Any]:
+        """Arguments for any of discord.py's ways to edit a message."""
+        uploads = [attachment.upload() for attachment in self.attachments]
+        return {"embeds": list(self.embeds), "attachments": uploads, "view": self.buttons()}
+
+
+class Postbox:
+    """Edits and posts; errors of Discord that may pass are the caller's to wait for."""
+
+    def __init__(self, bot: discord.Client) -> None:
+        self._bot = bot
+
+    async def edit(self, place: MessagePlace, letter: Letter) -> None:
+        """Make the message at `place` look like `letter`.
+
+        Raises:
+            Undeliverable: the message is gone, or can be reached by neither token.
+            discord.HTTPException: other trouble with Discord.
+        """
+        if place.bot_sees_it:
+            try:
+                await self._partial(place).edit(**letter.as_edit())
+                return
+            except (discord.NotFound, discord.Forbidden):
+                pass  # deleted, or out of the bot's sight by now: the interaction may still see it
+        try:
+            await self._webhook(place).edit_message(place.message_id, **letter.as_edit())
+        except (discord.NotFound, discord.Forbidden) as error:
+            raise Undeliverable from error
+        except discord.HTTPException as error:
+            if error.status == 401 or error.code == EXPIRED_TOKEN:
+                raise Undeliverable from error
+            raise
+
+    async def post(self, place: MessagePlace, person_id: int, letter: Letter, nonce: str) -> int:
+        """Put the letter into the place's channel as a new message, else into the person's direct messages.
+
+        Returns:
+            the new message's id.
+
+        Raises:
+            Undeliverable: neither can be written to.
+            discord.HTTPException: other trouble with Discord.
+        """
+        async for channel in self._channels(place, person_id):
+            try:
+                message = await channel.send(
+                    embeds=list(letter.embeds),
+                    files=[attachment.upload() for attachment in letter.attachments],
+                    view=letter.buttons(),
+                    nonce=nonce,
+                )
+            except (discord.NotFound, discord.Forbidden):
+                continue
+            return message.id
+        raise Undeliverable
+
+    async def _channels(self, place: MessagePlace, person_id: int) -> AsyncIterator[discord.abc.Messageable]:
+        if place.bot_sees_it:
+            yield self._bot.get_partial_messageable(place.channel_id, guild_id=place.guild_id)
+        with contextlib.suppress(discord.NotFound, discord.Forbidden):
+            yield await self._bot.create_dm(discord.Object(person_id))
+
+    def _partial(self, place: MessagePlace) -> discord.PartialMessage:
+        channel = self._bot.get_partial_messageable(place.channel_id, guild_id=place.guild_id)
+        return channel.get_partial_message(place.message_id)
+
+    def _webhook(self, place: MessagePlace) -> discord.Webhook:
+        application = self._bot.application_id
+        assert application is not None  # known since login
+        return discord.Webhook.partial(application, place.token, client=self._bot)

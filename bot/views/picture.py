@@ -1,0 +1,107 @@
+"""The buttons under pictures and under jobs on their way.
+
+Each button carries only an id in its `custom_id`, so it works after a restart; everything else, the
+owner too, is looked up in the store when it is pressed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import discord
+
+from bot.errors import tell
+from bot.places import owner_of
+
+if TYPE_CHECKING:
+    from bot.client import DarkroomBot
+
+
+class _IdButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"darkroom:never:(?P<id>\d+)"):
+    """A button about one row of the store. A subclass gives its template, its looks and `pressed`."""
+
+    ACT: str
+    LABEL: str
+    STYLE = discord.ButtonStyle.secondary
+
+    def __init__(self, row_id: int) -> None:
+        self.row_id = row_id
+        super().__init__(
+            discord.ui.Button(label=self.LABEL, style=self.STYLE, custom_id=f"darkroom:{self.ACT}:{row_id}")
+        )
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """The button again, from the id in its `custom_id`."""
+        return cls(int(match["id"]))
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        """Do what the button says; an error becomes a sentence for the person who pressed."""
+        try:
+            await self.pressed(interaction, cast("DarkroomBot", interaction.client))
+        except Exception as error:  # noqa: BLE001  # an edge: discord.py would only log it, and the press would hang
+            await tell(interaction, error)
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        """What the button does."""
+        raise NotImplementedError
+
+
+class Again(_IdButton, template=r"darkroom:again:(?P<id>\d+)"):
+    """The same request with a new seed, as a new message."""
+
+    ACT, LABEL, STYLE = "again", "Again", discord.ButtonStyle.primary
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        request = await bot.conversation.again_request(self.row_id)
+        await bot.delivery.ask(interaction, request)
+
+
+class Strip(_IdButton, template=r"darkroom:strip:(?P<id>\d+)"):
+    """Adds the strip to the message with the picture, so that the two are kept and deleted together."""
+
+    ACT, LABEL = "strip", "Strip"
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await bot.delivery.add_strip(interaction, self.row_id)
+
+
+class Delete(_IdButton, template=r"darkroom:delete:(?P<id>\d+)"):
+    """Deletes the picture, its record and its message; its owner's to press."""
+
+    ACT, LABEL, STYLE = "delete", "Delete", discord.ButtonStyle.danger
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await bot.conversation.delete(self.row_id, owner_of(interaction))
+        await interaction.response.defer()
+        await interaction.delete_original_response()
+
+
+class Cancel(_IdButton, template=r"darkroom:cancel:(?P<id>\d+)"):
+    """Cancels a job that waits or runs; its owner's to press."""
+
+    ACT, LABEL = "cancel", "Cancel"
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await bot.conversation.cancel(self.row_id, owner_of(interaction))
+        await interaction.response.defer()
+
+
+BUTTONS = (Again, Strip, Delete, Cancel)
+
+
+def picture_buttons(picture_id: int, *, with_strip: bool = True) -> discord.ui.View:
+    """The row under a finished picture; without *Strip* where the strip is shown already."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(Again(picture_id))
+    if with_strip:
+        view.add_item(Strip(picture_id))
+    return view.add_item(Delete(picture_id))
+
+
+def job_buttons(job_id: int) -> discord.ui.View:
+    """The row under a job on its way."""
+    return discord.ui.View(timeout=None).add_item(Cancel(job_id))

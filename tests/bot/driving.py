@@ -1,0 +1,71 @@
+"""What a scenario may do and see, whichever Discord it runs against.
+
+A scenario is written once against `Driver`; a harness (simcord here, the playground elsewhere) gives one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A message as a person sees it."""
+
+    id: int
+    content: str
+    cards: tuple[str, ...]  # the text of each embed: description and footer
+    files: tuple[str, ...]  # names of the attachments
+    pictures: tuple[str, ...]  # which of them an embed shows
+    buttons: tuple[str, ...]  # labels
+    ephemeral: bool
+    pings: bool  # whether anybody is notified
+
+    @property
+    def text(self) -> str:
+        """All there is to read."""
+        return "\n".join((self.content, *self.cards))
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """One edit as it came to people."""
+
+    at: float  # seconds of the loop's clock
+    text: str
+
+
+class Driver(Protocol):
+    """Acts as people do, in one channel. People are named; a new name is a new member."""
+
+    async def slash(self, person: str, **options: object) -> Seen:
+        """`/imagine` with these options; the answer as it stands when the command has returned."""
+        ...
+
+    async def click(self, person: str, message: Seen, label: str) -> Seen | None:
+        """Press a button; a new answer that only this press brought (None: the message itself changed)."""
+        ...
+
+    async def suggestions(self, person: str, option: str, typed: str) -> list[str]:
+        """The values that `/imagine` offers while `typed` stands in `option`."""
+        ...
+
+    def messages(self, person: str) -> list[Seen]:
+        """The channel as this person sees it, oldest first."""
+        ...
+
+    def edits(self, message: Seen) -> list[Edit]:
+        """Every edit of the message so far, oldest first."""
+        ...
+
+    async def until(self, look: Callable[[], T | None]) -> T:
+        """What `look` gives as soon as it gives something true; fails after some seconds."""
+        ...
+
+    async def restart(self) -> None:
+        """The bot's process ends and another starts on the same data."""
+        ...

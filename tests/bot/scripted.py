@@ -1,0 +1,156 @@
+"""A worker that a test plays by hand: it takes orders like the real one and does what the test says, when it says.
+
+It stands in for the GPU only. Its pictures are plain colours that depend on the seed; everything around it
+is real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import AsyncIterator
+
+from PIL import Image
+
+from generation import events
+from generation.errors import WorkerGone
+from generation.models import Models
+from generation.request import GenerationRequest, RunFacts
+
+
+def colour(request: GenerationRequest) -> tuple[int, int, int]:
+    digest = hashlib.sha256(f"{request.prompt}/{request.seed}".encode()).digest()
+    return digest[0], digest[1], digest[2]
+
+
+def encoded(request: GenerationRequest, form: str, side: int | None = None) -> bytes:
+    out = io.BytesIO()
+    size = (side or request.width, side or request.height)
+    Image.new("RGB", size, colour(request)).save(out, form)
+    return out.getvalue()
+
+
+def facts_of(request: GenerationRequest) -> RunFacts:
+    steps = request.steps
+    return RunFacts(
+        request=request,
+        tokens=tuple(request.prompt.split()),
+        scheduler="DDIMScheduler",
+        scheduler_config={},
+        prediction_type="v_prediction",
+        timesteps=tuple(1000.0 * (steps - i) / steps for i in range(steps)),
+        noise_levels=tuple(1 - i / steps for i in range(steps)),
+        seconds=1.25,
+        model=request.model,
+        weights_sha256="0" * 64,
+        image_sha256=hashlib.sha256(bytes(colour(request))).hexdigest(),
+        width=request.width,
+        height=request.height,
+        dtype="float32",
+        device="cpu",
+        versions={"darkroom": "0"},
+    )
+
+
+class ScriptedDispatcher:
+    """See `generation.dispatch.base.Dispatcher`. With `by_itself` it makes each picture at once, in three steps."""
+
+    def __init__(self, models: Models, *, lanes: int = 1, by_itself: bool = False) -> None:
+        self.models = models
+        self.lanes = lanes
+        self.by_itself = by_itself
+        self.running: dict[int, events.Generate] = {}
+        self.orders: list[events.Generate] = []
+        self.cancels: list[int] = []
+        self.can_decode = True
+        self._events: asyncio.Queue[events.Event | None] = asyncio.Queue()
+
+    @property
+    def lanes_free(self) -> int:
+        return self.lanes - len(self.running)
+
+    async def start(self) -> None:
+        self._events.put_nowait(
+            events.Ready(
+                lanes=self.lanes,
+                models=self.models.names,
+                device="cpu",
+                dtype="float32",
+                threads=1,
+                weights_sha256=dict.fromkeys(self.models.names, "0" * 64),
+                seconds_per_step=dict.fromkeys(self.models.names, 0.1),
+                versions={},
+            )
+        )
+
+    async def close(self) -> None:
+        self._events.put_nowait(None)
+
+    async def submit(self, order: events.Generate) -> None:
+        self.orders.append(order)
+        self.running[order.job] = order
+        if self.by_itself:
+            for step in (1, 2, 3):
+                self.progress(order.job, step)
+            self.finish(order.job)
+
+    async def cancel(self, job: int, attempt: int) -> None:
+        self.cancels.append(job)
+        if self.running.pop(job, None):
+            self._events.put_nowait(events.Cancelled(job=job, attempt=attempt))
+
+    async def events(self) -> AsyncIterator[events.Event]:
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    async def frames(self, query: events.DecodeFrames) -> events.Frames:
+        if not self.can_decode:
+            raise WorkerGone("The worker ended before it answered.")
+        picture = encoded(self.orders[-1].request, "PNG", side=32)
+        return events.Frames(
+            query=query.query,
+            frames=tuple(events.Frame(step=step, noise_level=1 / step, picture=picture) for step in query.steps),
+        )
+
+    async def status(self) -> events.Status:
+        raise WorkerGone("The scripted worker has no status.")
+
+    # --- what a test does ----------------------------------------------------------------------
+
+    def progress(self, job: int, step: int, *, seconds_left: float = 3.0) -> None:
+        """The job finishes a step."""
+        order = self.running[job]
+        if step == 1:
+            self._events.put_nowait(events.Started(job=job, attempt=order.attempt))
+        self._events.put_nowait(
+            events.Progress(
+                job=job,
+                attempt=order.attempt,
+                step=step,
+                steps=order.request.steps,
+                seconds_left=seconds_left,
+                noise_level=1 - step / order.request.steps,
+                preview=encoded(order.request, "WEBP", side=32),
+            )
+        )
+
+    def finish(self, job: int) -> None:
+        """The job's picture is there."""
+        order = self.running.pop(job)
+        self._events.put_nowait(
+            events.Finished(
+                job=job,
+                attempt=order.attempt,
+                facts=facts_of(order.request),
+                picture=encoded(order.request, "PNG"),
+                trajectory=b"the latents of every step",
+            )
+        )
+
+    def fail(self, job: int, sentence: str, *, retry: bool = False) -> None:
+        """The job ends without a picture."""
+        order = self.running.pop(job)
+        self._events.put_nowait(
+            events.Failed(job=job, attempt=order.attempt, sentence=sentence, reference="abc123", retry=retry)
+        )

@@ -1,0 +1,103 @@
+"""The thin harness over simcord: the real bot and the real discord.py against a simulated Discord.
+
+simcord waits after each act until the tasks that the bot started have ended. The parts and the delivery run
+for as long as the bot does, so they are started outside its watch (`unwatched`); what they do is waited for
+with `until`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import discord
+import simcord
+from simcord._runtime import _BOT_SCOPE  # pinned version: the one way to start a task that simcord does not wait for
+
+from bot.client import DarkroomBot
+from tests.bot.driving import Edit, Seen, T
+
+PATIENCE = 10.0  # seconds until a scenario gives up; nothing here takes one
+
+
+def unwatched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Start a task that simcord does not wait for."""
+    token = _BOT_SCOPE.set(None)
+    try:
+        return asyncio.create_task(work)
+    finally:
+        _BOT_SCOPE.reset(token)
+
+
+class SimcordDriver:
+    """See `tests.bot.driving.Driver`."""
+
+    def __init__(self, env: simcord.Env, reopen: Callable[[], Coroutine[Any, Any, DarkroomBot]]) -> None:
+        self.env = env
+        self._reopen = reopen
+        self.guild = env.create_guild(name="Studio")
+        self.channel = self.guild.create_text_channel("gallery")
+        self._people: dict[str, simcord.MemberActor] = {}
+        self._edits: list[tuple[int, Edit]] = []
+        env.backend.subscribers.append(self._note)
+
+    def person(self, name: str) -> simcord.MemberActor:
+        if name not in self._people:
+            self._people[name] = self.guild.add_member(self.env.create_user(name))
+        return self._people[name]
+
+    async def slash(self, person: str, **options: object) -> Seen:
+        result = await self.person(person).slash(self.channel, "imagine", **options)
+        assert result.response is not None, "the command was not answered"
+        return seen(result.response.message)
+
+    async def click(self, person: str, message: Seen, label: str) -> Seen | None:
+        target = next(m for m in self.channel.history() if m.id == message.id)
+        result = await self.person(person).click(target, label=label)
+        assert result.acknowledged, "the press was not acknowledged"
+        answers = [answer for answer in (result.response, *result.followups) if answer and answer.id != message.id]
+        return seen(answers[0].message) if answers else None
+
+    async def suggestions(self, person: str, option: str, typed: str) -> list[str]:
+        choices = await self.person(person).autocomplete(self.channel, "imagine", option, typed, prompt="a fox")
+        return [str(choice["value"]) for choice in choices]
+
+    def messages(self, person: str) -> list[Seen]:
+        return [seen(message) for message in self.channel.history(viewer=self.person(person))]
+
+    def edits(self, message: Seen) -> list[Edit]:
+        return [edit for message_id, edit in self._edits if message_id == message.id]
+
+    async def until(self, look: Callable[[], T | None]) -> T:
+        async with asyncio.timeout(PATIENCE):
+            while not (found := look()):  # noqa: ASYNC110  # what is looked at is anything on the simulated Discord
+                await asyncio.sleep(0.01)
+            return found
+
+    async def restart(self) -> None:
+        await self.env.restart_bot(await self._reopen())
+
+    def _note(self, event: str, payload: Any) -> None:
+        if event == "MESSAGE_UPDATE":
+            text = "\n".join(str(embed.get("description", "")) for embed in payload.get("embeds", ()))
+            edit = Edit(asyncio.get_running_loop().time(), text)
+            self._edits.append((int(payload["id"]), edit))
+
+
+def seen(message: discord.Message) -> Seen:
+    buttons = [item for row in message.components for item in getattr(row, "children", ())]
+    cards = tuple(
+        "\n".join(part for part in (embed.title, embed.description, embed.footer.text) if part)
+        for embed in message.embeds
+    )
+    return Seen(
+        id=message.id,
+        content=message.content,
+        cards=cards,
+        files=tuple(attachment.filename for attachment in message.attachments),
+        pictures=tuple(str(embed.image.url).rsplit("/", 1)[-1] for embed in message.embeds if embed.image.url),
+        buttons=tuple(str(button.label) for button in buttons if isinstance(button, discord.Button)),
+        ephemeral=message.flags.ephemeral,
+        pings=bool(message.mentions or message.role_mentions or message.mention_everyone),
+    )
