@@ -239,7 +239,7 @@ class Actions:
         if kind != _BUTTON:
             filled = Filled()
             data["values"] = self._chosen(component, values, filled)
-            data["resolved"] = filled.resolved
+            data |= {"resolved": filled.resolved} if kind in _ENTITY_SELECTS else {}
         channel = self._world.channel(channel_id)
         return self._interactions.open(Kind.COMPONENT, user_id=user_id, channel=channel, data=data, message=message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 Place = str | int | Channel  # a channel's name, "dm" for the direct message, an id or the channel
 _T = TypeVar("_T")
+_LOOK_AGAIN = 0.05  # seconds
 
 
 async def wait_for(world: World, predicate: Callable[[], _T | None], within: float) -> _T:
-    """The first truthy result of `predicate`, asked now and after everything that happens.
+    """The first truthy result of `predicate`, asked now, after everything that happens and now and then.
 
     Raises:
         TimeoutError: it stayed falsy for `within` seconds.
@@ -37,7 +39,8 @@ async def wait_for(world: World, predicate: Callable[[], _T | None], within: flo
         async with asyncio.timeout(within):
             while not (result := predicate()):
                 happened.clear()
-                await happened.wait()
+                with suppress(TimeoutError):  # the predicate may look at what the bot did since
+                    await asyncio.wait_for(happened.wait(), _LOOK_AGAIN)
             return result
     finally:
         stop()

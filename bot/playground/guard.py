@@ -15,7 +15,7 @@ from aiohttp import web
 from bot.playground.errors import NotLoopback
 
 _NO_TOKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Darkroom playground</title>
-<body style="font: 16px/1.5 system-ui, sans-serif; max-width: 36em; margin: 4em auto; padding: 0 1em">
+<body>
 <h1>This address lacks its key</h1>
 <p>The playground opens only with the whole address that Darkroom printed when it started, the one that ends in a
 long random word. Copy it from that terminal into the address bar.</p>
@@ -69,7 +69,7 @@ SAFE_HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
         "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     ),
 }

@@ -133,6 +133,8 @@ class Page:
 
     def _shown(self, message: Message) -> Json:
         data = self._world.wire.message_event(message)
+        for shown, reaction in zip(data.get("reactions", ()), message.reactions, strict=True):
+            shown["users"] = [str(user) for user in reaction.user_ids]
         return data | {"only_for": str(message.only_for)} if message.only_for else data
 
     async def _act(self, name: str, body: Any, uploads: tuple[Upload, ...]) -> Any:

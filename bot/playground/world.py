@@ -81,13 +81,13 @@ def fresh_state(*, token: str, clock: Callable[[], float], bot_name: str) -> Wor
         guild=Guild(id=guild_id, name="The Darkroom", owner_id=ada),
         roles=(
             Role(id=guild_id, name="@everyone", permissions=permissions.EVERYONE),
-            Role(id=bot_role, name=bot_name, permissions=permissions.BOT, position=1, colour=0xD9480F),
+            Role(id=bot_role, name=bot_name, permissions=permissions.BOT, position=1, colour=0xFF8A66),
             Role(
                 id=admin_role, name="Admin", permissions=int(Permission.ADMINISTRATOR), position=2, colour=0x2F9E44
             ),
         ),
         users=(
-            User(id=bot_id, name=bot_name.lower(), display_name=bot_name, bot=True, roles=(bot_role,)),
+            User(id=bot_id, name=bot_name, display_name=bot_name, bot=True, roles=(bot_role,)),
             User(id=alice, name="alice", display_name="Alice"),
             User(id=bob, name="bob", display_name="Bob"),
             User(id=ada, name="ada", display_name="Admin Ada", roles=(admin_role,)),

@@ -13,6 +13,7 @@ from PIL import Image
 
 from bot.playground import ActionError, Playground, PlaygroundError
 from bot.playground.records import MessageFlag, MessageType
+
 from .conftest import StartBot
 
 _COLOURS = ["crimson", "cyan", "teal"]
@@ -32,7 +33,8 @@ class Studio(commands.Cog):
     @app_commands.command(description="Say it back")
     @app_commands.choices(mood=[app_commands.Choice(name="Very glad", value="glad")])
     async def echo(
-        self, interaction: discord.Interaction, text: app_commands.Range[str, 1, 20], times: app_commands.Range[int, 1, 3] = 1,
+        self, interaction: discord.Interaction, text: app_commands.Range[str, 1, 20],
+        times: app_commands.Range[int, 1, 3] = 1,
         loud: bool = False, factor: float = 1.0, mood: str = "calm", who: discord.Member | None = None,
         where: discord.TextChannel | None = None, role: discord.Role | None = None,
     ) -> None:  # fmt: skip

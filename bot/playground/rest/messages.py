@@ -152,7 +152,9 @@ class MessageRoutes:
         """Who set an emoji."""
         emoji = call.text("emoji")
         found = (item.user_ids for item in self._message(call).reactions if item.emoji == emoji)
-        return [self._world.wire.user(self._world.user(user)) for user in next(found, ())]
+        limit, after = min(int(call.query.get("limit", 25)), 100), int(call.query.get("after", 0))
+        users = sorted(user for user in next(found, ()) if user > after)[:limit]
+        return [self._world.wire.user(self._world.user(user)) for user in users]
 
     async def clear_reactions(self, call: Call) -> None:
         """Take all reactions away."""
