@@ -58,7 +58,11 @@ class PictureJob:
         image = _init_image(self._order)
         self._emit(Started(job=self._order.job, attempt=self._order.attempt))
         self._began = time.perf_counter()
-        pipeline = self._model.pipeline_for_job(request.scheduler or self._model.info.scheduler, from_image=bool(image))
+        pipeline = self._model.pipeline_for_job(
+            request.scheduler or self._model.info.scheduler,
+            from_image=image is not None,
+            pixels=request.width * request.height,
+        )
         recorder = Recorder(
             pipeline.scheduler, self._step_taken, keep=self._order.trajectory, clean=self._order.previews
         )
@@ -159,10 +163,6 @@ def _init_image(order: Generate) -> Image.Image | None:
         return None
     if order.init_image is None:
         raise RequestError("The picture to start from is not there any more.")
-    if int(request.steps * (request.strength or 0.0)) < 1:
-        raise RequestError(
-            f"A strength of {request.strength:g} over {request.steps} steps leaves no step to take; raise either."
-        )
     return finish.open_init_image(order.init_image, request.width, request.height)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
+from diffusers import DiffusionPipeline
 
 from generation.errors import ModelError, RequestError
 from generation.models import ModelInfo
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 DENOISERS = ("transformer", "transformer_2", "unet", "prior")
 ENCODINGS_KEPT = 64
+DECODED_TOGETHER = 2**20  # pixels; a decoder needs far more memory for each than the denoiser
 Report = Callable[[str, int, int], None]  # what, done, total
 
 
@@ -49,14 +50,21 @@ class LoadedModel:
     _image_to_image: Any = None
     _encoders: dict[str, CachedEncoder] = field(default_factory=dict)
 
-    def pipeline_for_job(self, scheduler: str | None, *, from_image: bool = False, max_rows: int | None = None) -> Any:
+    def pipeline_for_job(
+        self, scheduler: str | None, *, from_image: bool = False, pixels: int | None = None, max_rows: int | None = None
+    ) -> Any:
         """A copy for one job, with a fresh scheduler of that class name (None: the model's own).
+
+        `pixels` of the picture (None: the model's default size) and `max_rows` (None: as measured, at that size)
+        limit what is put into one forward.
 
         Raises:
             RequestError: this model knows no such scheduler, or cannot start from a picture.
         """
         original = self._from_image() if from_image else self.pipeline
-        rows = self.max_rows if max_rows is None else max_rows
+        default_pixels = self.info.width * self.info.height
+        pixels = pixels or default_pixels
+        rows = max_rows or max(1, int(self.max_rows * min(1.0, default_pixels / pixels)))
         job = object.__new__(type(original))
         state = job.__dict__
         # not by setattr, which diffusers overloads to rewrite the pipeline's common configuration
@@ -68,7 +76,7 @@ class LoadedModel:
             if name in DENOISERS:
                 state[name] = SharedModule(part, rows, ("forward",))
             elif name == "vae" and not _is_recast_in_flight(part):
-                state[name] = SharedModule(part, rows, ("decode",))
+                state[name] = SharedModule(part, max(1, min(rows, DECODED_TOGETHER // pixels)), ("decode",))
             elif name.startswith("text_encoder"):
                 state[name] = self._encoders.setdefault(name, CachedEncoder(part))
         return job
@@ -80,6 +88,9 @@ class LoadedModel:
 
     def _from_image(self) -> Any:
         if self._image_to_image is None:
+            # here, because it imports every family of pipelines there is, which takes more than a second
+            from diffusers import AutoPipelineForImage2Image
+
             try:
                 self._image_to_image = AutoPipelineForImage2Image.from_pipe(self.pipeline)
             except ValueError as error:
