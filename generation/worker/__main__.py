@@ -132,7 +132,4 @@ def _read_orders(stream: FileIO, orders: queue.SimpleQueue[Order]) -> None:
 
 
 if __name__ == "__main__":
-    status = main()
-    logging.shutdown()
-    # an ordinary exit aborts (SIGABRT) while the thread that reads orders holds standard input's lock
-    os._exit(status)
+    sys.exit(main())
