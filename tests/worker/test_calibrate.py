@@ -1,0 +1,89 @@
+"""What is measured of a model when it is loaded."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from PIL import Image
+
+from generation.models import ModelInfo
+from generation.worker import calibrate as calibrate_module
+from generation.worker.calibrate import calibrate
+from generation.worker.machine import DTYPES, Machine, look_at_machine, resident_mb, versions
+from generation.worker.pipelines import LoadedModel
+from tests.tiny_models import tiny_info, tiny_pipeline
+
+
+class Mixing(UNet2DConditionModel):
+    """Lets every row see all others, as no denoiser that is shared may."""
+
+    def forward(self, sample: torch.Tensor, timestep: Any, encoder_hidden_states: torch.Tensor, **rest: Any) -> Any:
+        output = super().forward(sample, timestep, encoder_hidden_states, **rest)
+        return (output[0] + output[0].mean(dim=0, keepdim=True),)
+
+
+def calibrated(pipeline: Any, info: ModelInfo) -> LoadedModel:
+    model = LoadedModel(info, pipeline, "0" * 64, torch.float32, "cpu")
+    calibrate(model, lambda what, done, total: None)
+    return model
+
+
+@pytest.fixture
+def info(tmp_path: Any) -> ModelInfo:
+    return tiny_info(tmp_path)
+
+
+def test_a_model_whose_rows_do_not_mix_shares_forwards(info: ModelInfo) -> None:
+    model = calibrated(tiny_pipeline(), info)
+    assert model.max_rows >= 2
+    assert model.sharing == f"up to {model.max_rows} rows in one forward"
+    assert model.seconds_per_step > 0
+
+
+def test_a_model_whose_rows_mix_runs_each_job_alone_and_says_why(info: ModelInfo) -> None:
+    pipeline = tiny_pipeline()
+    mixing = Mixing.from_config(pipeline.unet.config).eval()
+    mixing.load_state_dict(pipeline.unet.state_dict())
+    pipeline.unet = mixing
+    model = calibrated(pipeline, info)
+    assert model.max_rows == 1
+    assert model.sharing.startswith("alone: ")
+
+
+def test_rows_are_capped_where_more_of_them_gain_nothing(info: ModelInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time grows with rows beyond two copies of a call of two rows: there is the knee."""
+    monkeypatch.setattr(calibrate_module, "_seconds", lambda call, copies: max(0.01, 0.006 * copies))
+    assert calibrated(tiny_pipeline(), info).max_rows == 4
+
+
+def test_the_preview_map_shows_pictures_of_this_model(info: ModelInfo) -> None:
+    model = calibrated(tiny_pipeline(), info)
+    assert model.preview is not None
+    image = Image.open(io.BytesIO(model.preview.webp(torch.randn(1, 4, 8, 8), 32, 32)))
+    assert image.size == (32, 32)
+
+
+def test_the_pipeline_itself_is_left_as_it_was(info: ModelInfo) -> None:
+    pipeline = tiny_pipeline()
+    before = dict(pipeline.components), repr(pipeline.config)
+    calibrated(pipeline, info)
+    assert (dict(pipeline.components), repr(pipeline.config)) == before
+
+
+def test_the_machine_is_looked_at() -> None:
+    threads = torch.get_num_threads()
+    try:
+        measured = look_at_machine("cpu", None)
+        assert measured.device == "cpu"
+        assert measured.threads == torch.get_num_threads() >= 1
+        assert measured.auto_dtype in {torch.float32, torch.bfloat16}
+        assert measured.dtype("auto", "any") == measured.auto_dtype
+        assert Machine("cuda", torch.float16, 1).dtype("float16", "any") == DTYPES["float16"]
+    finally:
+        torch.set_num_threads(threads)
+    assert resident_mb() > 50
+    assert all(versions().values())
