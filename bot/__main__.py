@@ -13,9 +13,9 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
-from bot.errors import SUCCESS, exit_status, explain
+from bot.errors import MISTAKE, SUCCESS, exit_status, explain
 from bot.settings import Settings, load_settings
 
 COMMANDS: dict[str, str] = {  # name -> module, imported when the command line is read
@@ -38,6 +38,14 @@ class Command(Protocol):
         """Do the work and return the exit status."""
 
 
+class SentenceParser(argparse.ArgumentParser):
+    """A parser whose complaints are one sentence, without the usage that hides it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with status 2."""
+        self.exit(MISTAKE, f"{self.prog}: {message}; `{self.prog} --help` lists what there is.\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: the process's own) and return the exit status."""
     parser, commands = build_parser()
@@ -55,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> tuple[argparse.ArgumentParser, dict[str, Command]]:
     """The parser of the whole command line, and the module behind each subcommand."""
-    parser = argparse.ArgumentParser(prog="darkroom", description="Makes pictures in conversation and shows its work.")
+    parser = SentenceParser(prog="darkroom", description="Makes pictures in conversation and shows its work.")
     parser.add_argument("--version", action="version", version=f"darkroom {metadata.version('darkroom')}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands = {}

@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from generation.events import Generate
+
 T = TypeVar("T")
 
 
@@ -69,3 +71,33 @@ class Driver(Protocol):
     async def restart(self) -> None:
         """The bot's process ends and another starts on the same data."""
         ...
+
+
+class Worker(Protocol):
+    """What a scenario makes the worker do."""
+
+    orders: list[Generate]
+
+    def finish(self, job: int) -> None:
+        """The job's picture is there."""
+        ...
+
+
+async def started(driver: Driver, worker: Worker, **options: object) -> tuple[Seen, int]:
+    """A job that the worker has in its hands: its message and its number. Ann asks for a red fox, if nothing else."""
+    before = len(worker.orders)
+    answer = await driver.slash("ann", **({"prompt": "a red fox"} | options))
+    order = await driver.until(lambda: worker.orders[before] if len(worker.orders) > before else None)
+    return answer, order.job
+
+
+async def finished(driver: Driver, worker: Worker, **options: object) -> Seen:
+    """Ann's message with a finished picture."""
+    answer, job = await started(driver, worker, **options)
+    worker.finish(job)
+    return await driver.until(lambda: seen if "Again" in (seen := latest(driver, answer)).buttons else None)
+
+
+def latest(driver: Driver, message: Seen) -> Seen:
+    """The message as it is now."""
+    return next(seen for seen in driver.messages("ann") if seen.id == message.id)

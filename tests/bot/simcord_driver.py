@@ -33,9 +33,15 @@ def unwatched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 class SimcordDriver:
     """See `tests.bot.driving.Driver`."""
 
-    def __init__(self, env: simcord.Env, reopen: Callable[[], Coroutine[Any, Any, DarkroomBot]]) -> None:
+    def __init__(
+        self,
+        env: simcord.Env,
+        open_bot: Callable[[], Coroutine[Any, Any, DarkroomBot]],
+        close_bot: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
         self.env = env
-        self._reopen = reopen
+        self._open_bot = open_bot
+        self._close_bot = close_bot
         self.guild = env.create_guild(name="Studio")
         self.channel = self.guild.create_text_channel("gallery")
         self._people: dict[str, simcord.MemberActor] = {}
@@ -49,8 +55,9 @@ class SimcordDriver:
 
     async def slash(self, person: str, **options: object) -> Seen:
         result = await self.person(person).slash(self.channel, "imagine", **options)
-        assert result.response is not None, "the command was not answered"
-        return seen(result.response.message)
+        answers = [answer for answer in (result.response, *result.followups) if answer is not None]
+        assert answers, "the command was not answered"
+        return seen(answers[0].message)
 
     async def click(self, person: str, message: Seen, label: str) -> Seen | None:
         target = next(m for m in self.channel.history() if m.id == message.id)
@@ -76,7 +83,8 @@ class SimcordDriver:
             return found
 
     async def restart(self) -> None:
-        await self.env.restart_bot(await self._reopen())
+        await self._close_bot()
+        await self.env.restart_bot(await self._open_bot())
 
     def _note(self, event: str, payload: Any) -> None:
         if event == "MESSAGE_UPDATE":

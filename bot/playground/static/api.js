@@ -35,10 +35,9 @@ export function act(name, body, files = []) {
   return asked(`api/${name}`, { method: "POST", body: form });
 }
 
-/** Keep a websocket open; `onEvent` hears events, `onState` whether it is open, `onReopen` that some may be missing. */
-export function live({ onEvent, onState, onReopen }) {
+/** Keep a websocket open; `onEvent` hears events, `onState` whether it is open (after a gap events are missing). */
+export function live({ onEvent, onState }) {
   let wait = 500; // milliseconds, doubled up to 8 s while the server is away
-  let opened = false;
   const open = () => {
     const address = new URL("ws", location.href);
     address.protocol = "ws:";
@@ -46,8 +45,6 @@ export function live({ onEvent, onState, onReopen }) {
     socket.onopen = () => {
       wait = 500;
       onState(true);
-      if (opened) onReopen();
-      opened = true;
     };
     socket.onmessage = (message) => onEvent(JSON.parse(message.data));
     socket.onclose = () => {

@@ -70,8 +70,13 @@ async function attempt(promise) {
 
 // --- loading -------------------------------------------------------------------------------------
 
+const latest = { state: 0, channel: 0 }; // the newest request of each kind; answers to older ones are dropped
+
 async function loadState(user) {
+  const mine = ++latest.state;
+  if (state.users.has(user)) state.me = user;
   const data = await load("state", user ? { user } : {});
+  if (mine !== latest.state) return;
   Object.assign(state, { me: data.me, direct: data.direct, guild: data.guild, bot: data.bot, roles: data.roles, limits: data.limits, online: data.online });
   state.users = new Map(data.users.map((item) => [item.id, item]));
   state.channels = new Map(data.channels.map((item) => [item.id, item]));
@@ -83,9 +88,9 @@ async function start() {
   let remembered = null;
   try { remembered = localStorage.getItem("speaker"); } catch { /* private windows keep nothing */ }
   await loadState(remembered).catch(() => loadState(null));
-  const wanted = location.hash.slice(1);
-  await openChannel(state.channels.has(wanted) ? wanted : [...state.channels.values()][0].id);
-  live({ onEvent: hear, onState: (open) => { state.connected = open; drawStatus(); }, onReopen: reload });
+  state.channel = location.hash.slice(1);
+  // Everything is loaded once the websocket is open: what happens in between would be missed otherwise.
+  live({ onEvent: hear, onState: (open) => { state.connected = open; drawStatus(); if (open) reload(); } });
 }
 
 async function reload() {
@@ -94,8 +99,9 @@ async function reload() {
 }
 
 async function openChannel(id) {
+  const mine = ++latest.channel;
   const data = await attempt(load("channel", { user: state.me, channel: id }));
-  if (!data) return;
+  if (!data || mine !== latest.channel) return;
   const moved = state.channel !== id;
   state.channel = id;
   state.channels.set(id, data.channel);
@@ -110,6 +116,7 @@ async function openChannel(id) {
   drawMessages();
   toEnd();
   if (matchMedia("(hover: hover)").matches) byId("composer-text").focus();
+  composer.commandsChanged();
 }
 
 async function loadOlder() {
@@ -291,7 +298,9 @@ function reacted(data, on) {
 
 async function reloadCommands() {
   const data = await attempt(load("channel", { user: state.me, channel: state.channel }));
-  if (data) state.commands = data.commands;
+  if (!data) return;
+  state.commands = data.commands;
+  composer.commandsChanged();
 }
 
 async function refreshChannels() {

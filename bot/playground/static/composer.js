@@ -171,6 +171,11 @@ export class Composer {
     return this.suggestOptions(context);
   }
 
+  /** What can be typed has changed; someone may be in the middle of it. */
+  commandsChanged() {
+    if (document.activeElement === this.text && this.text.value.startsWith("/")) this.suggest();
+  }
+
   suggestCommands(prefix) {
     const wanted = prefix.toLowerCase().trimEnd();
     const entries = leaves(this.host.commands()).filter((leaf) => leaf.words.startsWith(wanted));
@@ -217,6 +222,7 @@ export class Composer {
     if (option.type === BOOLEAN) return this.show(this.head(context.leaf, option), fits([named("true"), named("false")]), 0);
     const entities = this.entities(option.type).map((name) => named(name));
     if (entities.length) return this.show(this.head(context.leaf, option), fits(entities), 0);
+    if (option.type === ATTACHMENT && this.bound.has(option.name)) return this.suggestOptions(context);
     if (option.type === ATTACHMENT) return this.show(this.head(context.leaf, option), [{ label: "Choose a file…", take: () => { this.bindTo = option; byId("files").click(); } }], 0);
     if (option.autocomplete) return this.suggestChoices(context);
     return this.show(this.head(context.leaf, option), [], -1);

@@ -1,0 +1,87 @@
+"""A real bot with a real store and a scripted worker, on a simulated Discord."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import simcord
+
+from bot.client import DarkroomBot, create_bot
+from bot.errors import explain
+from bot.parts import Parts
+from bot.settings import Settings
+from generation.models import ModelInfo, Models, pocket_model
+from generation.studio import Studio
+from store.database import Database
+from store.files import Files
+from tests.bot.scripted import ScriptedDispatcher
+from tests.bot.simcord_driver import PATIENCE, SimcordDriver, unwatched
+
+INTERVAL = 0.2  # seconds between edits; people get at least 1.5, a test has no time for that
+BIG = ModelInfo(name="big", source="nowhere", title="Large pictures", steps=30, width=64, height=64, max_side=256)
+
+
+class Stage:
+    """The bot's process: parts on a data folder, and a bot that uses them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(data=folder, models=(pocket_model(), BIG), waiting_limit=3)
+        self.worker: ScriptedDispatcher
+        self.parts: Parts
+        self.bot: DarkroomBot
+
+    async def open(self) -> DarkroomBot:
+        """A new process on the same data, with a new worker."""
+        models: Models = self.settings.known_models
+        database = Database(self.settings.database_url)
+        await database.open()
+        files = Files(self.settings.data)
+        self.worker = ScriptedDispatcher(models)
+        studio = Studio(database, files, self.worker, models, most_waiting=self.settings.waiting_limit)
+        await studio.start()
+        self.parts = Parts(database=database, files=files, studio=studio)
+        self.bot = create_bot(self.settings, parts=self.parts, spawn=unwatched, progress_interval=INTERVAL)
+        return self.bot
+
+    async def all_delivered(self) -> None:
+        """Wait until nothing is left to show."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.parts.studio.undelivered():  # noqa: ASYNC110  # the store has no event to wait for
+                await asyncio.sleep(0.01)
+
+    async def stored(self, job: int) -> None:
+        """Wait until the job's picture is in the store."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.parts.studio.picture_of(job) is None:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """End the process, with whatever is under way."""
+        await self.bot.close()
+        await self.parts.studio.close()
+        await self.parts.database.close()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path / "data")
+
+
+@pytest.fixture
+async def env(stage: Stage) -> AsyncIterator[simcord.Env]:
+    """The simulated Discord; at the end no error may have happened that nobody foresaw."""
+    env = simcord.Env(await stage.open(), check_errors=False)
+    await env.start()
+    yield env
+    await stage.close()
+    await env.shutdown()
+    assert [error for error in env.errors if explain(error).reference is not None] == []
+
+
+@pytest.fixture
+def driver(env: simcord.Env, stage: Stage) -> SimcordDriver:
+    """People at a channel of the simulated Discord."""
+    return SimcordDriver(env, stage.open, stage.close)
