@@ -40,19 +40,17 @@ def test_one_command_makes_picture_strip_timelapse_and_facts(darkroom: Darkroom)
     assert not (darkroom.folder / "data").exists(), "the data folder is left alone"
 
 
-def test_the_same_seed_makes_the_same_picture_and_a_start_picture_another(darkroom: Darkroom) -> None:
-    for name, options in {
-        "first": [],
-        "second": [],
-        "from_first": ["--init", "first.png", "--strength", "0.5"],
-    }.items():
-        done = darkroom("imagine", "a cat", "--seed", "3", "--out", f"{name}.png", *options)
-        assert (done.returncode, done.stderr) == (0, "")
-    first, second, from_first = (
-        pixels_sha256(darkroom.folder / f"{name}.png") for name in ("first", "second", "from_first")
+def test_a_picture_can_start_from_another_and_the_facts_say_so(darkroom: Darkroom) -> None:
+    Image.new("RGB", (90, 60), (20, 40, 200)).save(darkroom.folder / "blue.png")
+    done = darkroom(
+        *("imagine", "a cat", "--seed", "3", "--steps", "8", "--init", "blue.png", "--strength", "0.5"),
+        *("--out", "p.png", "--facts", "f.json"),
     )
-    assert first == second
-    assert first != from_first
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads((darkroom.folder / "f.json").read_text("utf-8"))
+    assert facts["init_sha256"] == hashlib.sha256((darkroom.folder / "blue.png").read_bytes()).hexdigest()
+    assert facts["strength"] == 0.5
+    assert len(facts["noise_levels"]) == 4, "half of the steps are taken"
 
 
 def test_a_mistake_is_one_sentence_on_stderr_and_status_2(darkroom: Darkroom) -> None:
@@ -61,6 +59,8 @@ def test_a_mistake_is_one_sentence_on_stderr_and_status_2(darkroom: Darkroom) ->
         (["fox", "--size", "16384x16384"], "between 32 and 64 pixels"),
         (["fox", "--model", "nope"], "choose one of: tiny"),
         (["fox", "--init", "missing.png"], "cannot be read"),
+        (["fox", "--steps", "many"], "must be a whole number; “many” is not"),
+        (["fox", "--colour", "red"], "unrecognized arguments: --colour red"),
     ):
         done = darkroom("imagine", *options, "--out", "p.png")
         assert done.returncode == 2
