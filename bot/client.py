@@ -44,6 +44,8 @@ class DarkroomBot(commands.Bot):
     parts: Parts
 
     def __init__(self, settings: Settings, *, parts: Parts | None, spawn: Spawn, interval: float) -> None:
+        # Darkroom does not speak, so nobody needs to read that it cannot
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=commands.when_mentioned,
             tree_cls=DarkroomTree,
