@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
+FIRST_LOOK = 0.4  # seconds before the first edit: a job that starts at once goes straight to its first step
 REFRESH = 15.0  # seconds between looks at a job of which nothing is heard: its place in the queue may have changed
 RETRY_PAUSES = (2.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)  # seconds; the last one is repeated
 NO_REASON = "No picture came of this, and no reason was recorded."
@@ -74,13 +75,16 @@ class _Followed:
         self._news.set()
         self._end.set()
 
-    async def next(self, *, pause: float) -> None:
-        """Wait for news (at most `REFRESH` seconds), but at least `pause` seconds unless it is the end."""
+    async def news(self) -> None:
+        """Wait for news, at most `REFRESH` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REFRESH):
                 await self._news.wait()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the end. What was heard meanwhile is no news any more: `latest` has it."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, pause)):
+            async with asyncio.timeout(max(0.0, seconds)):
                 await self._end.wait()
         self._news.clear()
 
@@ -178,12 +182,14 @@ class Delivery:
             followed.end()  # before anybody listened
         clock = asyncio.get_running_loop().time
         shown, shown_at = None, -math.inf
+        await followed.pause(min(FIRST_LOOK, self._interval))
         while not followed.ended:
             letter = await self._letter(followed)
             if not letter.looks_like(shown) and not followed.ended:
                 await self._show(followed, letter)
                 shown, shown_at = letter, clock()
-            await followed.next(pause=shown_at + self._interval - clock())
+            await followed.news()
+            await followed.pause(shown_at + self._interval - clock())
         await self._deliver(followed)
 
     async def _letter(self, followed: _Followed) -> Letter:
