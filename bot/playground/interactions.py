@@ -221,7 +221,8 @@ class Interactions:
             "response_message_id": str(message.id), "response_message_loading": message.loading,
             "response_message_ephemeral": message.only_for is not None,
         }  # fmt: skip
-        resource = {"type": int(answer), "message": self._world.wire.message(message)}
+        kind = Answer.MESSAGE if answer is Answer.DEFERRED_MESSAGE else answer
+        resource = {"type": int(kind), "message": self._world.wire.message(message)}
         return {"interaction": about, "resource": resource}
 
     async def _post(

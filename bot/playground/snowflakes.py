@@ -11,6 +11,11 @@ DISCORD_EPOCH = 1_420_070_400_000  # milliseconds
 _COUNTER_BITS = 22
 
 
+def created_at(snowflake: int) -> float:
+    """When the id was made, in seconds since the epoch."""
+    return ((snowflake >> _COUNTER_BITS) + DISCORD_EPOCH) / 1000
+
+
 class Snowflakes:
     """Hands out ids that rise strictly and carry the clock's time."""
 

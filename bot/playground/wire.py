@@ -23,6 +23,7 @@ from bot.playground.records import (
     Role,
     User,
 )
+from bot.playground.snowflakes import created_at
 
 if TYPE_CHECKING:
     from bot.playground.world import World
@@ -53,7 +54,8 @@ class Wire:
         data: Json = {
             "id": str(user.id), "username": user.name, "discriminator": "0", "global_name": user.display_name,
             "avatar": None, "banner": None, "accent_color": None, "public_flags": 0, "flags": 0,
-            "avatar_decoration_data": None,
+            "avatar_decoration_data": None, "collectibles": None, "display_name_styles": None, "primary_guild": None,
+            "clan": None,
         }  # fmt: skip
         return data | {"bot": True, "discriminator": "0001", "global_name": None} if user.bot else data
 
@@ -110,7 +112,8 @@ class Wire:
             "thread_metadata": {
                 "archived": state.archived, "locked": state.locked, "invitable": True,
                 "auto_archive_duration": state.auto_archive_minutes,
-                "archive_timestamp": timestamp(state.archive_changed), "create_timestamp": None,
+                "archive_timestamp": timestamp(state.archive_changed),
+                "create_timestamp": timestamp(created_at(channel.id)),
             },
         }  # fmt: skip
 
@@ -264,7 +267,10 @@ class Wire:
         return {
             "id": str(world.bot.id), "name": world.bot.display_name, "icon": None, "description": "", "summary": "",
             "type": None, "bot": self.user(world.bot), "bot_public": True, "bot_require_code_grant": False,
-            "verify_key": "0" * 64, "flags": 0, "owner": self.user(world.users[world.guild.owner_id]), "team": None,
+            "verify_key": "0" * 64, "flags": 0, "flags_new": "0", "team": None,
+            "owner": self.user(world.users[world.guild.owner_id]), "interactions_endpoint_url": None,
+            "eligible_oauth2_scopes": [], "role_connections_verification_url": None, "explicit_content_filter": 0,
+            "approximate_user_authorization_count": 0,
             "hook": True, "redirect_uris": [], "integration_types_config": {"0": {}, "1": {}},
             "approximate_guild_count": 1, "approximate_user_install_count": 0,
         }  # fmt: skip

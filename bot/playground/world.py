@@ -78,7 +78,7 @@ def fresh_state(*, token: str, clock: Callable[[], float], bot_name: str) -> Wor
     return WorldState(
         token=token,
         bot_id=bot_id,
-        guild=Guild(id=guild_id, name="The Darkroom", owner_id=ada),
+        guild=Guild(id=guild_id, name="The Studio", owner_id=ada),
         roles=(
             Role(id=guild_id, name="@everyone", permissions=permissions.EVERYONE),
             Role(id=bot_role, name=bot_name, permissions=permissions.BOT, position=1, colour=0xFF8A66),
@@ -587,6 +587,7 @@ def _command_body(body: Json) -> Json:
     }  # fmt: skip
     given = {name: value for name, value in body.items() if name not in ("id", "application_id", "version")}
     merged = defaults | given
+    merged["integration_types"] = merged["integration_types"] or [0]
     if merged["default_member_permissions"] is not None:
         merged["default_member_permissions"] = str(merged["default_member_permissions"])
     return merged

@@ -12,6 +12,8 @@ from discord.ext import commands
 
 from bot.playground import Playground
 
+from .discord_document import document
+
 StartBot = Callable[..., Awaitable[commands.Bot]]
 
 
@@ -50,7 +52,7 @@ async def playground() -> AsyncIterator[Playground]:
 
 @pytest.fixture
 async def start_bot(playground: Playground) -> AsyncIterator[StartBot]:
-    """Starts bots on `playground`; afterwards no endpoint may have been asked for in vain."""
+    """Starts bots on `playground`; afterwards nothing may have been asked for in vain or answered wrongly."""
     async with AsyncExitStack() as stack:
 
         async def start(*cogs: type[commands.Cog], intents: discord.Intents | None = None) -> commands.Bot:
@@ -59,3 +61,5 @@ async def start_bot(playground: Playground) -> AsyncIterator[StartBot]:
         yield start
     assert playground.missing == []
     assert playground.gateway.unknown == []
+    if (discord_document := document()) is not None:
+        assert discord_document.problems(playground.requests) == []

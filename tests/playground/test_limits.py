@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import logging
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from bot.playground import Limits, Playground, Rate
 from bot.playground.gateway import Intent
 
 from .conftest import StartBot, connect
+from .discord_document import document
 from .test_messages import gallery
 
 
@@ -160,6 +162,22 @@ async def test_planned_errors_and_cut_connections_hit_before_or_after_the_effect
     with pytest.raises(discord.NotFound):
         await gallery(bot).get_partial_message(alice.messages()[0].id).edit(content="x")
     assert len(playground.faults.used) == 3
+
+
+@pytest.mark.skipif(document() is None, reason="DARKROOM_DISCORD_SPEC names no OpenAPI document of Discord's")
+async def test_answers_are_checked_against_discords_document(playground: Playground, start_bot: StartBot) -> None:
+    """Every test that starts a bot does so at its end; this one shows that the check can fail."""
+    bot = await start_bot()
+    await gallery(bot).send("hello")
+    spoiled = [
+        dataclasses.replace(request, answer=request.answer | {"content": 5})
+        for request in playground.requests
+        if request.method == "POST"
+    ]
+    discord_document = document()
+    assert discord_document is not None
+    (problem,) = discord_document.problems(spoiled)
+    assert problem == "POST /channels/{channel_id}/messages: content: 5 is not of type 'string'"
 
 
 async def test_an_endpoint_that_is_not_there_says_so_and_is_remembered(

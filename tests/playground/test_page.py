@@ -182,7 +182,7 @@ async def test_a_damaged_save_is_put_aside_and_a_new_world_begins(tmp_path: Path
     async with Playground(folder=tmp_path).connected() as playground:
         assert playground.user("Alice").messages() == []
     assert (tmp_path / "world.damaged").read_text() == "{broken"
-    assert json.loads((tmp_path / "world.json").read_text())["guild"]["name"] == "The Darkroom"
+    assert json.loads((tmp_path / "world.json").read_text())["guild"]["name"] == "The Studio"
 
 
 async def test_the_world_is_saved_a_moment_after_a_change_for_the_owner_only(tmp_path: Path) -> None:

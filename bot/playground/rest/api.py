@@ -85,7 +85,7 @@ class Api:
             return _json(exchange.answer, error.status, exchange.headers)
         if exchange.answer is None:
             return web.Response(status=204, headers=exchange.headers)
-        return _json(exchange.answer, 200, exchange.headers)
+        return _json(exchange.answer, route.status, exchange.headers)
 
     def _routed(self, exchange: _Exchange) -> tuple[Route, Call]:
         known_path = False

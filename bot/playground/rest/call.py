@@ -64,6 +64,7 @@ class Route:
     handler: Handler
     bucket: str | None = None  # rate-limit bucket, counted per `major`
     major: str = "channel"  # the path parameter that the bucket is counted by
+    status: int = 200  # of a good answer with a body
     needs_bot: bool = True  # False: a token in the path stands for the authorization
     pattern: re.Pattern[str] = field(init=False)
 
