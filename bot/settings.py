@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     playground_host: str = "127.0.0.1"
     playground_port: int = Field(default=8017, ge=0, le=65535)  # 0: any free port
     open_browser: bool = True
-    progress_interval: float = Field(default=MIN_PROGRESS_INTERVAL, ge=MIN_PROGRESS_INTERVAL, le=60)  # seconds between edits
+    progress_interval: float = Field(default=1.5, ge=MIN_PROGRESS_INTERVAL, le=60)  # seconds between edits
     waiting_limit: int = Field(default=20, ge=1, le=10_000)  # jobs that one person may have waiting
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
