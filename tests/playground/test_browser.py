@@ -232,3 +232,42 @@ async def test_the_page_works_at_phone_width_without_scrolling_sideways(
     await box.fill("from my phone")
     await page.get_by_role("button", name="Send").click()
     await expect(page.locator(".message")).to_contain_text("from my phone")
+
+
+_RENDERED = {
+    "**a *b* c**": "<strong>a <em>b</em> c</strong>",
+    "snake_case_name and 2*3*4": "snake_case_name and 2<em>3</em>4",
+    "`**raw** <b>`": "<code>**raw** &lt;b&gt;</code>",
+    "```py\n<b>x</b>\n```": "<pre><code>&lt;b&gt;x&lt;/b&gt;</code></pre>",
+    "> one\n> two\nthree": "<blockquote>one\ntwo</blockquote>three",
+    "__u__ ~~s~~ \\*not\\*": "<u>u</u> <s>s</s> *not*",
+    "[click](javascript:alert(1))": "[click](javascript:alert(1))",
+    "[safe](https://example.org)": (
+        '<a href="https://example.org/" target="_blank" rel="noopener noreferrer nofollow">safe</a>'
+    ),
+    "<@7> @everyone": '<span class="mention">@Seven</span> <span class="mention">@everyone</span>',
+    "https://example.org/a_b_c.": (
+        '<a href="https://example.org/a_b_c" target="_blank" rel="noopener noreferrer nofollow">'
+        "https://example.org/a_b_c</a>."
+    ),
+    "# Title": '<div class="h1" role="heading" aria-level="2">Title</div>',
+    '<img src=x onerror="x">': '&lt;img src=x onerror="x"&gt;',
+}
+_RENDER = """async (text) => {
+    const { markdown } = await import("./markdown.js");
+    const box = document.createElement("div");
+    box.append(...markdown(text, { user: () => "@Seven", role: () => "@Role", channel: () => "#c" }));
+    return box.innerHTML;
+}"""
+
+
+async def test_markdown_is_discords_kind_and_never_html(page: Page) -> None:
+    for text, html in _RENDERED.items():
+        assert await page.evaluate(_RENDER, text) == html
+    assert 'datetime="1970-01-01T00:00:00.000Z"' in await page.evaluate(_RENDER, "<t:0:R>")
+
+
+async def test_hostile_markdown_does_not_hold_the_page_up(page: Page) -> None:
+    """It ends within the test's time-out for the longest texts that Discord allows."""
+    for piece in ("*", "_", "`", "||", "**a ", "[", "<t:", "> ", "~~a", "***", "__a_", "||**", "[a](https://a "):
+        assert await page.evaluate(_RENDER, (piece * 4096)[:4096])

@@ -23,7 +23,7 @@ from bot.playground.rest.call import Call, Route, read_body
 from bot.playground.world import World
 
 PREFIX = "/api/v10"
-_REQUESTS_KEPT = 1_000
+_REQUESTS_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ async function start() {
 }
 
 async function reload() {
+  for (const settle of [...state.interactions.values()]) settle({ state: "answered" }); // their news may be lost
   await attempt(loadState(state.me));
   await openChannel(state.channels.has(state.channel) ? state.channel : [...state.channels.keys()][0]);
 }
@@ -233,7 +234,8 @@ const HEARD = {
 };
 
 function hear({ name, data, channel }) {
-  if (data.only_for && data.only_for !== state.me) return;
+  const othersOnly = data.only_for && data.only_for !== state.me;
+  if (othersOnly && name !== "INTERACTION") return; // what one started as someone else still has to settle
   HEARD[name]?.(data, channel);
 }
 
