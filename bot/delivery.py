@@ -47,7 +47,12 @@ FIRST_LOOK = 0.4  # seconds before the first edit: a job that starts at once goe
 REFRESH = 15.0  # seconds between looks at a job of which nothing is heard: its place in the queue may have changed
 RETRY_PAUSES = (2.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)  # seconds; the last one is repeated
 NO_REASON = "No picture came of this, and no reason was recorded."
-PASSING_TROUBLE = (discord.DiscordServerError, aiohttp.ClientError, TimeoutError, ConnectionError)
+NETWORK_TROUBLE = (aiohttp.ClientError, TimeoutError, ConnectionError)
+
+
+def will_pass(error: Exception) -> bool:
+    """Whether the same call may work later: Discord's own trouble or the network's, not a refusal."""
+    return not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429
 
 
 class _Followed:
@@ -220,7 +225,7 @@ class Delivery:
             await self._postbox.edit(followed.place, letter)
         except Undeliverable:
             followed.reachable = False
-        except (discord.HTTPException, *PASSING_TROUBLE) as error:
+        except (discord.HTTPException, *NETWORK_TROUBLE) as error:
             log.info("Job %s: an edit of its message was lost: %s", followed.job.id, error)
 
     async def _deliver(self, followed: _Followed) -> None:
@@ -230,7 +235,9 @@ class Delivery:
             try:
                 await self._deliver_once(followed)
                 break
-            except PASSING_TROUBLE as error:
+            except (discord.HTTPException, *NETWORK_TROUBLE) as error:
+                if not will_pass(error):
+                    raise
                 log.warning("Job %s cannot be delivered yet: %s", followed.job.id, error)
         await self._studio.mark_delivered(followed.job.id)
 
@@ -238,9 +245,9 @@ class Delivery:
         letter = await self._last_letter(followed)
         try:
             await self._put(followed, letter)
-        except discord.DiscordServerError:
-            raise
         except discord.HTTPException as error:
+            if will_pass(error):
+                raise
             reference = new_reference()
             log.error("Job %s: Discord refuses its letter, reference %s", followed.job.id, reference, exc_info=error)
             refused = cards.failed(followed.job.request, "Discord does not take this picture from me.", reference)
