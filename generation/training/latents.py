@@ -33,13 +33,15 @@ class Code:
     encode: Floats  # [192, CHANNELS], scaled so that latents have about unit deviation
     decode: Floats  # [CHANNELS, 192]
 
+    deviation: Floats  # [CHANNELS], of latents of training pictures
+
     def save(self, path: Path) -> None:
-        np.savez(path, mean=self.mean, encode=self.encode, decode=self.decode)
+        np.savez(path, mean=self.mean, encode=self.encode, decode=self.decode, deviation=self.deviation)
 
     @classmethod
     def load(cls, path: Path) -> Code:
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["mean"], arrays["encode"], arrays["decode"])
+            return cls(arrays["mean"], arrays["encode"], arrays["decode"], arrays["deviation"])
 
     def latents(self, halves: Pixels) -> Floats:
         """Pictures [n, 64, 64, 3] as latents [n, CHANNELS, 8, 8]."""
@@ -77,5 +79,8 @@ def fit(halves: Pixels) -> Code:
     variance, vectors = variance[order], vectors[:, order]
     scale = 1 / np.sqrt(np.maximum(variance, 1e-6)) * (variance / variance[0]) ** 0.2
     return Code(
-        mean.astype(np.float32), (vectors * scale).astype(np.float32), (vectors / scale).T.astype(np.float32).copy()
+        mean.astype(np.float32),
+        (vectors * scale).astype(np.float32),
+        (vectors / scale).T.astype(np.float32).copy(),
+        (np.sqrt(variance) * scale).astype(np.float32),
     )
