@@ -70,6 +70,7 @@ def new_scheduler() -> DDIMScheduler:
         prediction_type="v_prediction",
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
+        steps_offset=1,  # not used with trailing spacing, but pipelines ask for it
         clip_sample=False,
     )
 
