@@ -1,14 +1,16 @@
 """Measures a freshly loaded model: is sharing forwards right for it, up to how many rows does it pay, how fast is it.
 
 Two small pictures with different steps, seeds and guidance are made one after the other and then together; jobs share
-forwards only if the latents agree. Then forwards of more and more rows are timed, until doubling them gains less than
-a tenth per row. What these runs make also serves to fit the preview map. All of it is a few steps of work.
+forwards only if the latents agree. Then forwards of more and more rows are timed: rows are shared up to the knee, beyond
+which more of them cost as much each. What these runs make also serves to fit the preview map. All of it is a few steps
+of work.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,9 +26,9 @@ from generation.worker.pipelines import LoadedModel, Report
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 16
-MIN_GAIN = 0.1  # per row, of doubling the rows
-SLOW_STEP = 3.0  # seconds; a model this slow is not timed with more rows than it was run with
-TIMINGS = 3
+MIN_GAIN = 0.1  # of the time per row, for which more rows are worth it
+SLOW_STEP = 1.0  # seconds; a forward this slow is not timed with more rows
+ROUNDS = 3  # of timing
 # largest difference of latents made together and alone, relative to the largest latent
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}
 
@@ -51,10 +53,10 @@ TRIALS = (
 def calibrate(model: LoadedModel, report: Report) -> None:
     """Fill in `max_rows`, `sharing`, `seconds_per_step` and `preview` of the model."""
     what = f"warming up {model.info.name}"
-    total = 2 * sum(trial.steps for trial in TRIALS)
+    total = 2 * sum(trial.steps for trial in TRIALS) + ROUNDS * (MOST_ROWS.bit_length() - 1)
     done = 0
 
-    def step_done(_: StepTaken) -> None:
+    def step_done(_: object) -> None:
         nonlocal done
         done = min(done + 1, total)
         report(what, done, total)
@@ -63,12 +65,13 @@ def calibrate(model: LoadedModel, report: Report) -> None:
     alone, clean = _run_alone(model, step_done)
     model.preview = _fit_preview(model, clean)
     together, call = _run_together(model, step_done)
-    model.seconds_per_step = _seconds(call, 1)
+    seconds = _time_rows(call, step_done)
+    model.seconds_per_step = seconds[call.rows]
     difference = _largest_difference(alone, together)
     if difference > TOLERANCE[model.dtype]:
         model.sharing = f"alone: made together, pictures would differ by {difference:.1%}"
     else:
-        model.max_rows = _rows_worth_sharing(call, model.seconds_per_step)
+        model.max_rows = _rows_worth_sharing(seconds)
         model.sharing = f"up to {model.max_rows} rows in one forward"
     report(what, total, total)
     log.info("%s: %.3f s a step; sharing: %s", model.info.name, model.seconds_per_step, model.sharing)
@@ -89,7 +92,9 @@ def trial_arguments(model: LoadedModel, trial: Trial) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if model.accepts(name)}
 
 
-def _run_alone(model: LoadedModel, step_done: Any) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+def _run_alone(
+    model: LoadedModel, step_done: Callable[[object], None]
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """The latents of each trial, and the clean predictions on the way there."""
     latents, clean = [], []
 
@@ -106,7 +111,7 @@ def _run_alone(model: LoadedModel, step_done: Any) -> tuple[list[torch.Tensor], 
     return latents, clean
 
 
-def _run_together(model: LoadedModel, step_done: Any) -> tuple[list[torch.Tensor], Call]:
+def _run_together(model: LoadedModel, step_done: Callable[[object], None]) -> tuple[list[torch.Tensor], Call]:
     """The latents of each trial made in one hub, and the first trial's first call of the denoiser."""
     hub = Hub()
     tasks = []
@@ -152,32 +157,40 @@ def _fit_preview(model: LoadedModel, clean: list[torch.Tensor]) -> preview.Previ
         return None
 
 
-def _rows_worth_sharing(call: Call, seconds: float) -> int:
-    """Rows beyond which one forward of more rows is hardly cheaper a row than two forwards."""
-    if call.key is None:
-        return 1
-    copies = 1
-    while call.rows * copies * 2 <= MOST_ROWS and seconds < SLOW_STEP:
-        doubled = _seconds(call, copies * 2)
-        if doubled / 2 > (1 - MIN_GAIN) * seconds:
-            break
-        copies, seconds = copies * 2, doubled
-    return call.rows * copies
+def _time_rows(call: Call, timed: Callable[[object], None]) -> dict[int, float]:
+    """Seconds of one forward by its rows: the call's own, and twice, four times ... as many, the best of each.
+
+    Round by round rather than size by size, so that a busy moment of the machine does not fall on one size alone.
+    """
+    copies = [1]
+    while call.key is not None and call.rows * copies[-1] * 2 <= MOST_ROWS:
+        copies.append(copies[-1] * 2)
+    best: dict[int, float] = {}
+    for _ in range(ROUNDS):
+        for count in copies:
+            seconds = _seconds(call, count)
+            best[call.rows * count] = min(seconds, best.get(call.rows * count, seconds))
+            timed(count)
+            if seconds > SLOW_STEP:
+                copies = copies[: copies.index(count) + 1]
+                break
+    return best
+
+
+def _rows_worth_sharing(seconds: dict[int, float]) -> int:
+    """The fewest rows that cost nearly as little each as any other number of rows."""
+    per_row = {rows: time / rows for rows, time in seconds.items()}
+    least = min(per_row.values())
+    return min(rows for rows, cost in per_row.items() if cost * (1 - MIN_GAIN) <= least)
 
 
 def _seconds(call: Call, copies: int) -> float:
-    """Of one forward of that many copies: the best of a few."""
-    times = []
+    began = time.perf_counter()
     with torch.inference_mode():
-        for _ in range(TIMINGS):
-            began = time.perf_counter()
-            if copies == 1:
-                call.run()
-            else:
-                run_stacked([call] * copies)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - began)
-            if times[-1] > SLOW_STEP:
-                break
-    return min(times)
+        if copies == 1:
+            call.run()
+        else:
+            run_stacked([call] * copies)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began

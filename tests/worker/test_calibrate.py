@@ -54,10 +54,17 @@ def test_a_model_whose_rows_mix_runs_each_job_alone_and_says_why(info: ModelInfo
     assert model.sharing.startswith("alone: ")
 
 
-def test_rows_are_capped_where_more_of_them_gain_nothing(info: ModelInfo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time grows with rows beyond two copies of a call of two rows: there is the knee."""
-    monkeypatch.setattr(calibrate_module, "_seconds", lambda call, copies: max(0.01, 0.006 * copies))
-    assert calibrated(tiny_pipeline(), info).max_rows == 4
+@pytest.mark.parametrize(
+    ("seconds", "rows"),
+    [
+        ({2: 0.010, 4: 0.011, 8: 0.013, 16: 0.025}, 8),  # the knee is at 8
+        ({2: 0.010, 4: 0.019, 8: 0.038, 16: 0.076}, 2),  # hardly any gain at all
+        ({2: 0.010, 4: 0.010, 8: 0.010, 16: 0.010}, 16),  # all overhead
+        ({2: 3.0}, 2),  # too slow to try more
+    ],
+)
+def test_rows_are_capped_where_more_of_them_gain_nothing(seconds: dict[int, float], rows: int) -> None:
+    assert calibrate_module._rows_worth_sharing(seconds) == rows
 
 
 def test_the_preview_map_shows_pictures_of_this_model(info: ModelInfo) -> None:
