@@ -1,7 +1,7 @@
 """Measures a freshly loaded model: is sharing forwards right for it, up to how many rows does it pay, how fast is it.
 
 Two small pictures with different steps, seeds and guidance are made one after the other and then together; jobs share
-forwards only if the latents agree. Then forwards of more and more rows are timed: rows are shared up to the knee, beyond
+forwards only if the latents agree. Then forwards of more and more rows are timed: rows are shared up to the knee, past
 which more of them cost as much each. What these runs make also serves to fit the preview map. All of it is a few steps
 of work.
 """
