@@ -3,11 +3,14 @@
 Order is start-time fair queueing (Goyal, Vin & Cheng 1996): virtual time stands at the tag of the job
 claimed last; a new job's tag is that time, or the end of its owner's queued work if that is later, and
 its owner's work then ends `cost` later. So each person's jobs take turns with everybody else's, and a
-newcomer waits for nothing but what runs. Knows neither workers nor messages.
+newcomer waits for nothing but what runs. A job that makes no picture is charged with what it used, and
+its owner's later jobs move up. Nothing is ordered by a clock. Knows neither workers nor messages.
 """
 
 from __future__ import annotations
 
+import logging
+import secrets
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -22,11 +25,15 @@ from store.jobs import JobRow
 from store.people import Person
 from store.pictures import PictureRow
 
+log = logging.getLogger(__name__)
+
 DEATHS_ALLOWED = 2  # workers that may die on a job before it is given up
 PIXELS_PER_MEGAPIXEL = 1_000_000
+UNDECODABLE = (msgspec.ValidationError, TypeError)  # a row that another version wrote
 GIVEN_UP = (
     "The worker stopped twice while making this picture, so I gave it up; a smaller size or another model may work."
 )
+UNREADABLE = "Another version of Darkroom has stored this request, and I cannot read it any more; please ask again."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +66,7 @@ class Job:
     place: Place | None
     state: str  # see store.jobs
     attempt: int
+    deaths: int = 0  # how many workers died on it
     created_at: float  # seconds since 1970
     reason: str | None = None  # why it made no picture
     reference: str | None = None
@@ -66,6 +74,15 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.state not in jobs.UNENDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """What runs before a waiting job."""
+
+    count: int
+    cost: dict[str, float]  # in all, by model
+    job: Job
 
 
 class Queue:
@@ -84,8 +101,7 @@ class Queue:
         now = time.time()
         async with self._database.writing() as connection:
             person = await people.remember(connection, owner.source, owner.external_id, owner.name)
-            mine = await jobs.unended_of(connection, person.id)
-            if len([row for row in mine if row.state == jobs.WAITING]) >= self._most_waiting:
+            if await jobs.count_waiting(connection, person.id) >= self._most_waiting:
                 raise QueueFull(
                     f"You have {self._most_waiting} pictures waiting, which is the most I keep for one person; "
                     "ask again when some are done."
@@ -101,7 +117,8 @@ class Queue:
                 now=now,
             )
             cost = cost_of(request)
-            tag = max(await jobs.virtual_time(connection), person.last_tag)
+            entered = await jobs.virtual_time(connection)
+            tag = max(entered, person.last_tag)
             await people.set_last_tag(connection, person.id, tag + cost)
             row = await jobs.add(
                 connection,
@@ -111,17 +128,22 @@ class Queue:
                     "request": msgspec.to_builtins(request),
                     "place": asdict(place) if place else None,
                     "tag": tag,
+                    "entered": entered,
                     "cost": cost,
                     "created_at": now,
                 },
             )
-        return _job(row, person)
+            return _read(row, person)
 
     async def claim(self) -> Job | None:
         """The job that is to run next, now running; None if nothing waits."""
         async with self._database.writing() as connection:
-            row = await jobs.claim(connection, time.time())
-            return None if row is None else _job(row, await people.get(connection, row.person_id))
+            while (row := await jobs.claim(connection, time.time())) is not None:
+                try:
+                    return await _job(connection, row)
+                except UNDECODABLE:
+                    await self._give_up(connection, row)
+            return None
 
     async def put_back(self, job: int, attempt: int) -> bool:
         """Let a running attempt wait again through no fault of its own."""
@@ -144,18 +166,13 @@ class Queue:
             if row is None:
                 return None
             if row.deaths + 1 >= DEATHS_ALLOWED:
-                changed = await jobs.end(
-                    connection, job, attempt, jobs.FAILED, time.time(), reason=GIVEN_UP, reference=reference
-                )
-                if changed:
-                    await _retag(connection, row.person_id)
-            else:
-                changed = await jobs.put_back(connection, job, attempt, died=True)
+                return await self._fail(connection, job, attempt, GIVEN_UP, reference)
+            changed = await jobs.put_back(connection, job, attempt, died=True)
             return await _reload(connection, job) if changed else None
 
     async def finish(
         self, job: int, attempt: int, *, facts: RunFacts, content: str, suffix: str, trajectory: str | None
-    ) -> PictureRow | None:
+    ) -> tuple[PictureRow, Owner] | None:
         """Record the picture and end the job, together. None: that attempt runs no more, and nothing was recorded."""
         now = time.time()
         async with self._database.writing() as connection:
@@ -163,7 +180,7 @@ class Queue:
                 return None
             row = await jobs.get(connection, job)
             assert row is not None
-            return await pictures.add(
+            picture = await pictures.add(
                 connection,
                 job_id=job,
                 person_id=row.person_id,
@@ -173,43 +190,60 @@ class Queue:
                 trajectory=trajectory,
                 now=now,
             )
+            return picture, owner_of(await people.get(connection, row.person_id))
 
     async def fail(self, job: int, attempt: int, sentence: str, reference: str) -> Job | None:
         """End the attempt without a picture; its owner's other jobs move up. None: it runs no more."""
-        return await self._end(job, attempt, jobs.FAILED, sentence, reference)
-
-    async def cancelled(self, job: int, attempt: int) -> Job | None:
-        """End the attempt as cancelled; its owner's other jobs move up. None: it runs no more."""
-        return await self._end(job, attempt, jobs.CANCELLED, None, None)
-
-    async def cancel_waiting(self, job: int) -> Job | None:
-        """Cancel the job if it waits; its owner's other jobs move up. None: it does not wait."""
         async with self._database.writing() as connection:
-            if not await jobs.cancel_waiting(connection, job, time.time()):
+            return await self._fail(connection, job, attempt, sentence, reference)
+
+    async def cancel(self, job: int, by: Owner, *, used: float = 0.0) -> Job | None:
+        """Cancel a person's job, whether it waits or runs; their other jobs move up.
+
+        `used`: the share of its steps that were done, with which its owner stays charged.
+
+        Returns:
+            the job as it was just before; None if it is not theirs, has ended or never was.
+        """
+        async with self._database.writing() as connection:
+            before = await _reload(connection, job)
+            if before is None or not same_person(before.owner, by):
                 return None
-            ended = await jobs.get(connection, job)
-            assert ended is not None
-            await _retag(connection, ended.person_id)
-            return await _reload(connection, job)
+            if not await jobs.cancel(connection, job, time.time()):
+                return None
+            await _give_back(connection, job, used)
+            return before
 
     async def get(self, job: int) -> Job | None:
         """The job, if there is one."""
         async with self._database.reading() as connection:
             return await _reload(connection, job)
 
-    async def ahead_of(self, job: int) -> tuple[int, float] | None:
-        """How many jobs will run before this one, and their cost; None if it does not wait."""
+    async def ahead_of(self, job: int) -> Ahead | None:
+        """What will run before this job; None if it does not wait."""
         async with self._database.reading() as connection:
             row = await jobs.get(connection, job)
             if row is None or row.state != jobs.WAITING:
                 return None
-            return await jobs.ahead_of(connection, row)
+            ahead = await jobs.ahead_of(connection, row)
+            return Ahead(
+                count=sum(count for _, count, _ in ahead),
+                cost={model: cost for model, _, cost in ahead},
+                job=await _job(connection, row),
+            )
 
     async def undelivered(self) -> list[Job]:
         """Jobs whose front end still waits for them, the oldest first."""
+        found = []
         async with self._database.reading() as connection:
             rows = await jobs.undelivered(connection)
-            return [_job(row, await people.get(connection, row.person_id)) for row in rows]
+            owners = {id_: await people.get(connection, id_) for id_ in {row.person_id for row in rows}}
+            for row in rows:
+                try:
+                    found.append(_read(row, owners[row.person_id]))
+                except UNDECODABLE as error:
+                    log.warning("Job %d stays undelivered, as it cannot be read: %s", row.id, error)
+        return found
 
     async def mark_delivered(self, job: int) -> bool:
         """Note that the front end has shown the end of the job. False: it had been noted before."""
@@ -221,14 +255,20 @@ class Queue:
         async with self._database.writing() as connection:
             await jobs.set_place(connection, job, asdict(place))
 
-    async def _end(self, job: int, attempt: int, state: str, reason: str | None, reference: str | None) -> Job | None:
-        async with self._database.writing() as connection:
-            if not await jobs.end(connection, job, attempt, state, time.time(), reason=reason, reference=reference):
-                return None
-            ended = await jobs.get(connection, job)
-            assert ended is not None
-            await _retag(connection, ended.person_id)
-            return await _reload(connection, job)
+    async def _fail(self, connection: Transaction, job: int, attempt: int, sentence: str, reference: str) -> Job | None:
+        now = time.time()
+        if not await jobs.end(connection, job, attempt, jobs.FAILED, now, reason=sentence, reference=reference):
+            return None
+        await _give_back(connection, job)
+        return await _reload(connection, job)
+
+    async def _give_up(self, connection: Transaction, row: JobRow) -> None:
+        """A row that nobody can read must not keep the others waiting."""
+        reference = secrets.token_hex(4)
+        log.exception("Job %d cannot be read; reference %s", row.id, reference)
+        now = time.time()
+        await jobs.end(connection, row.id, row.attempt, jobs.FAILED, now, reason=UNREADABLE, reference=reference)
+        await _give_back(connection, row.id)
 
 
 def cost_of(request: GenerationRequest) -> float:
@@ -236,34 +276,57 @@ def cost_of(request: GenerationRequest) -> float:
     return request.steps * request.width * request.height / PIXELS_PER_MEGAPIXEL
 
 
-async def _retag(connection: Transaction, person_id: int) -> None:
-    """Give a person's waiting jobs the tags they would have had without the one that ended for nothing."""
-    end = await jobs.virtual_time(connection)
-    mine = await jobs.unended_of(connection, person_id)
-    for row in mine:
-        if row.state == jobs.RUNNING:
-            end = max(end, row.tag + row.cost)
-    for row in (row for row in mine if row.state == jobs.WAITING):
-        tag = min(end, row.tag)
+def owner_of(person: Person) -> Owner:
+    """The person as their front end knows them."""
+    return Owner(source=person.source, external_id=person.external_id, name=person.name)
+
+
+def same_person(one: Owner, other: Owner) -> bool:
+    """Whether the two are one person, by whatever name."""
+    return (one.source, one.external_id) == (other.source, other.external_id)
+
+
+async def _give_back(connection: Transaction, job: int, used: float = 0.0) -> None:
+    """Charge an ended job with the share of its cost that it used, and let its owner's later jobs move up.
+
+    Those get the tags that they would have had, were this its cost from the beginning; but none goes back
+    behind the present virtual time, so that nobody collects credit.
+    """
+    ended = await jobs.get(connection, job)
+    assert ended is not None
+    now = await jobs.virtual_time(connection)
+    cost = ended.cost * used
+    refund = ended.cost - cost
+    await jobs.set_cost(connection, ended.id, cost)
+    end = ended.tag + cost
+    for row in await jobs.later_of(connection, ended.person_id, ended.id):
+        earliest = max(end, row.entered, row.tag - refund, now if row.state == jobs.WAITING else 0.0)
+        tag = min(row.tag, earliest)
         if tag < row.tag:
             await jobs.set_tag(connection, row.id, tag)
         end = tag + row.cost
-    await people.set_last_tag(connection, person_id, end)
+    person = await people.get(connection, ended.person_id)
+    await people.set_last_tag(connection, person.id, max(end, person.last_tag - refund))
 
 
 async def _reload(connection: Transaction, job: int) -> Job | None:
     row = await jobs.get(connection, job)
-    return None if row is None else _job(row, await people.get(connection, row.person_id))
+    return None if row is None else await _job(connection, row)
 
 
-def _job(row: JobRow, person: Person) -> Job:
+async def _job(connection: Transaction, row: JobRow) -> Job:
+    return _read(row, await people.get(connection, row.person_id))
+
+
+def _read(row: JobRow, person: Person) -> Job:
     return Job(
         id=row.id,
-        owner=Owner(source=person.source, external_id=person.external_id, name=person.name),
+        owner=owner_of(person),
         request=msgspec.convert(row.request, GenerationRequest),
         place=Place(**row.place) if row.place else None,
         state=row.state,
         attempt=row.attempt,
+        deaths=row.deaths,
         created_at=row.created_at,
         reason=row.reason,
         reference=row.reference,

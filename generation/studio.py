@@ -1,8 +1,9 @@
 """What front ends ask for pictures: takes requests, keeps the workers busy, tells what becomes of each job.
 
-Joins the queue (what runs when), a dispatcher (where it runs) and the files (what comes of it). A
-picture, its steps and its facts are stored before anybody is told that the job is done. Knows no front
-end, no torch and no SQL.
+Joins the queue (what runs when), a dispatcher (where it runs) and the files (what comes of it). The store
+decides what a job's end is: a cancel holds from its commit on, and a result counts only while its own
+attempt runs. A picture, its steps and its facts are stored before anybody is told that the job is done.
+Knows no front end, no torch and no SQL.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
@@ -24,12 +23,25 @@ from generation.dispatch.base import Dispatcher
 from generation.errors import GenerationError, WorkerGone
 from generation.events import Frame, Loading, Progress, Ready
 from generation.models import Models
-from generation.queue import PIXELS_PER_MEGAPIXEL, Job, Owner, Place, Queue, cost_of
+from generation.queue import Job, Owner, Place, Queue, cost_of, owner_of
 from generation.request import GenerationRequest, RunFacts
+from generation.speed import Speed
+from generation.updates import (
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    JobProgressed,
+    JobStarted,
+    JobUpdate,
+    JobWaiting,
+    Picture,
+    Updates,
+)
 from store import people, pictures
-from store.database import Database, Transaction
+from store.database import Database
 from store.errors import StoreError
 from store.files import Files
+from store.jobs import RUNNING
 from store.pictures import PictureRow
 
 __all__ = [
@@ -51,87 +63,29 @@ log = logging.getLogger(__name__)
 
 PICTURE_SUFFIX = ".png"
 TRAJECTORY_SUFFIX = ".trajectory"
-NEWEST_SPEED = 0.3  # weight of the newest run in the estimate of speed
+RETRY_PAUSE = 2.0  # seconds until the store is tried again
+CLOSING_GRACE = 10.0  # seconds to store what the workers had finished
+
+INIT_IMAGE_GONE = "The picture to start from is no longer there; please start from another one."
+NOT_SAVED = "The picture was made but could not be saved; the operator can find out why by the reference."
+NOT_HANDED_OUT = "The picture could not be begun; the operator can find out why by the reference."
+
+_Key = tuple[int, int]  # job and attempt
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A picture that a person has, with the record of how it was made."""
+@dataclass(kw_only=True)
+class _Handed:
+    """An attempt in a worker's hands."""
 
-    id: int
-    job: int
-    owner: Owner
-    run: RunFacts
-    path: Path
-    created_at: float  # seconds since 1970
-    has_steps: bool  # whether the run's steps were kept
+    cost: dict[str, float]
+    suspect: bool  # a worker has died on it
+    progress: Progress | None = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class JobUpdate:
-    """Something became of a job."""
-
-    job: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobWaiting(JobUpdate):
-    """It waits (again)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobStarted(JobUpdate):
-    """A worker has begun."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobProgressed(JobUpdate):
-    """A step is done; only the latest such update of a job is kept for a slow listener."""
-
-    progress: Progress
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobDone(JobUpdate):
-    """The picture is stored."""
-
-    picture: Picture
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobFailed(JobUpdate):
-    """It ended without a picture; `reference` stands in the log."""
-
-    sentence: str
-    reference: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobCancelled(JobUpdate):
-    """It was cancelled."""
-
-
-class _Listener:
-    """One subscriber's updates, the progress of a job replaced by newer progress."""
-
-    def __init__(self) -> None:
-        self._updates: deque[JobUpdate] = deque()
-        self._news = asyncio.Event()
-
-    def hear(self, update: JobUpdate) -> None:
-        if isinstance(update, JobProgressed):
-            for i, older in enumerate(self._updates):
-                if isinstance(older, JobProgressed) and older.job == update.job:
-                    self._updates[i] = update
-                    return
-        self._updates.append(update)
-        self._news.set()
-
-    async def next(self) -> JobUpdate:
-        while not self._updates:
-            self._news.clear()
-            await self._news.wait()
-        return self._updates.popleft()
+    @property
+    def used(self) -> float:
+        """The share of the steps that are done."""
+        return 0.0 if self.progress is None else self.progress.step / max(1, self.progress.steps)
 
 
 class Studio:
@@ -146,31 +100,46 @@ class Studio:
         self._files = files
         self._dispatcher = dispatcher
         self._queue = Queue(database, most_waiting=most_waiting)
-        self._listeners: set[_Listener] = set()
+        self._updates = Updates()
+        self._speed = Speed()
         self._tasks: list[asyncio.Task[None]] = []
         self._work = asyncio.Event()  # a job may be waiting and a lane may be free
         self._filing = asyncio.Lock()  # between saving a file and recording it, no file is deleted
-        self._unsent_cancels: set[tuple[int, int]] = set()
-        self._left: dict[int, float] = {}  # seconds that each running job still needs
-        self._seconds_per_cost: float | None = None
+        self._handed: dict[_Key, _Handed] = {}
+        self._claiming = False  # a job may be on its way from the queue into `_handed`
+        self._recalled: set[_Key] = set()  # cancelled in the store, but perhaps still in a worker's hands
+        self._closing = False
 
     async def start(self) -> None:
-        """Take up what an earlier process left, and start the workers. Returns before they are ready."""
+        """Take up what an earlier process left, and start the workers. Returns before they are ready.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
         returned = await self._queue.put_back_all()
         if returned:
             log.info("%d jobs were running when Darkroom stopped; they run again", returned)
         await self._dispatcher.start()
-        self._tasks = [asyncio.create_task(self._follow_workers()), asyncio.create_task(self._hand_out())]
+        self._tasks = [asyncio.create_task(self._hand_out()), asyncio.create_task(self._follow_workers())]
         self._work.set()
 
     async def close(self) -> None:
-        """Stop the workers within the dispatcher's bound; what ran waits for the next start."""
-        for task in self._tasks:
+        """Stop the workers within the dispatcher's bound; what ran waits for the next start.
+
+        Pictures that were finished by then are still stored.
+        """
+        self._closing = True
+        for task in self._tasks[:1]:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._dispatcher.close()
-        with contextlib.suppress(StoreError):
-            await self._queue.put_back_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSING_GRACE)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            with contextlib.suppress(StoreError):  # then the next start does it
+                await self._queue.put_back_all()
+        self._updates.close()
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -182,27 +151,28 @@ class Studio:
             StoreError: it could not be stored; then nothing was.
         """
         job = await self._queue.put(request, owner, place)
-        self._tell(JobWaiting(job=job.id))
+        self._updates.tell(JobWaiting(job=job.id))
         self._work.set()
         return job
 
     async def cancel(self, job_id: int, by: Owner) -> bool:
-        """Cancel a job that waits, or that runs, at its next step.
+        """Cancel a job that waits or runs. It is cancelled from then on; a worker stops at its next step.
 
         Returns:
             False if it is not this person's, has ended, or never was.
+
+        Raises:
+            StoreError: it could not be noted; the job goes on.
         """
-        job = await self._queue.get(job_id)
-        if job is None or not _same_person(job.owner, by) or job.ended:
+        used = max((handed.used for (job, _), handed in self._handed.items() if job == job_id), default=0.0)
+        before = await self._queue.cancel(job_id, by, used=used)
+        if before is None:
             return False
-        if await self._queue.cancel_waiting(job_id):
-            self._tell(JobCancelled(job=job_id))
-            return True
-        job = await self._queue.get(job_id)
-        if job is None or job.ended:
-            return False
-        self._unsent_cancels.add((job.id, job.attempt))
-        await self._dispatcher.cancel(job.id, job.attempt)
+        self._updates.tell(JobCancelled(job=job_id))
+        key = (before.id, before.attempt)
+        if before.state == RUNNING and (key in self._handed or self._claiming):
+            self._recalled.add(key)
+            await self._dispatcher.cancel(*key)
         return True
 
     async def job(self, job_id: int) -> Job | None:
@@ -215,26 +185,23 @@ class Studio:
         None if the job does not wait.
         """
         ahead = await self._queue.ahead_of(job_id)
-        job = await self._queue.get(job_id)
-        if ahead is None or job is None:
+        if ahead is None:
             return None
-        before, cost = ahead
-        if self._seconds_per_cost is None or not isinstance(self.readiness, Ready):
-            return before, None
-        running = sum(self._left.values())
-        lanes = max(1, self.readiness.lanes)
-        own = cost_of(job.request) * self._seconds_per_cost
-        return before, (running + cost * self._seconds_per_cost) / lanes + own
+        own = self._speed.seconds(_cost(ahead.job.request))
+        before = self._speed.seconds(ahead.cost)
+        if own is None or before is None or not isinstance(self.readiness, Ready):
+            return ahead.count, None
+        running = sum(self._seconds_left(handed) for handed in self._handed.values())
+        return ahead.count, (running + before) / max(1, self.readiness.lanes) + own
 
-    async def watch(self) -> AsyncIterator[JobUpdate]:
-        """All updates from now on, for as long as the caller listens."""
-        listener = _Listener()
-        self._listeners.add(listener)
-        try:
-            while True:
-                yield await listener.next()
-        finally:
-            self._listeners.discard(listener)
+    def _seconds_left(self, handed: _Handed) -> float:
+        if handed.progress is not None:
+            return handed.progress.seconds_left
+        return self._speed.seconds(handed.cost) or 0.0
+
+    def watch(self) -> AsyncIterator[JobUpdate]:
+        """All updates from the first fetch on, for as long as the caller listens or until `close`."""
+        return self._updates.watch()
 
     async def undelivered(self) -> list[Job]:
         """Jobs with a place whose end has not been shown there, the oldest first."""
@@ -254,19 +221,20 @@ class Studio:
         """The picture, unless it was deleted."""
         async with self._database.reading() as connection:
             row = await pictures.get(connection, picture_id)
-            return None if row is None else await self._picture(connection, row)
+            return None if row is None else self._picture(row, owner_of(await people.get(connection, row.person_id)))
 
     async def picture_of(self, job_id: int) -> Picture | None:
         """The picture that a job made, unless it made none or it was deleted."""
         async with self._database.reading() as connection:
             row = await pictures.of_job(connection, job_id)
-            return None if row is None else await self._picture(connection, row)
+            return None if row is None else self._picture(row, owner_of(await people.get(connection, row.person_id)))
 
     async def frames(self, picture_id: int, steps: tuple[int, ...], *, noisy: bool = False) -> tuple[Frame, ...]:
         """Chosen steps (1-based) of the picture's run, decoded by a worker.
 
         Raises:
             GenerationError: the picture is gone, its steps were not kept, or no worker could decode them.
+            StoreError: the steps cannot be read.
         """
         async with self._database.reading() as connection:
             row = await pictures.get(connection, picture_id)
@@ -287,27 +255,27 @@ class Studio:
 
         Returns:
             False if it is not this person's or is gone already.
+
+        Raises:
+            StoreError: it could not be deleted, and may be tried again.
         """
-        async with self._filing:
-            async with self._database.writing() as connection:
-                row = await pictures.get(connection, picture_id)
-                person = await people.find(connection, by.source, by.external_id)
-                if row is None or person is None or row.person_id != person.id:
-                    return False
-                await pictures.remove(connection, row)
-                doomed = [(row.content, row.suffix)] if not await pictures.uses(connection, row.content) else []
-                if row.trajectory is not None and not await pictures.uses(connection, row.trajectory):
-                    doomed.append((row.trajectory, TRAJECTORY_SUFFIX))
-            for name, suffix in doomed:
-                await asyncio.to_thread(self._files.delete, name, suffix)
+        async with self._filing, self._database.writing() as connection:
+            row = await pictures.get(connection, picture_id)
+            person = await people.find(connection, by.source, by.external_id)
+            if row is None or person is None or row.person_id != person.id:
+                return False
+            await pictures.remove(connection, row)
+            for name, suffix in _files_of(row):
+                if not await pictures.uses(connection, name):
+                    # before the commit: a record without its file can be deleted again, a file without a record never
+                    await asyncio.to_thread(self._files.delete, name, suffix)
         return True
 
-    async def _picture(self, connection: Transaction, row: PictureRow) -> Picture:
-        person = await people.get(connection, row.person_id)
+    def _picture(self, row: PictureRow, owner: Owner) -> Picture:
         return Picture(
             id=row.id,
             job=row.job_id,
-            owner=Owner(source=person.source, external_id=person.external_id, name=person.name),
+            owner=owner,
             run=msgspec.convert(row.facts, RunFacts),
             path=self._files.path(row.content, row.suffix),
             created_at=row.created_at,
@@ -321,41 +289,82 @@ class Studio:
         while True:
             await self._work.wait()
             self._work.clear()
-            await self._guarded(self._fill_lanes(), "handing out jobs")
+            try:
+                await self._fill_lanes()
+            except Exception:  # an edge: handing out must go on
+                log.exception("Trouble while handing out jobs; reference %s", _reference())
+                await asyncio.sleep(RETRY_PAUSE)
+                self._work.set()
 
     async def _fill_lanes(self) -> None:
-        while self._dispatcher.lanes_free > 0:
-            job = await self._queue.claim()
-            if job is None:
-                return
-            order = events.Generate(
-                job=job.id, attempt=job.attempt, request=job.request, init_image=await self._init_image(job.request)
-            )
+        while self._dispatcher.lanes_free > 0 and not any(handed.suspect for handed in self._handed.values()):
+            self._claiming = True
             try:
-                await self._dispatcher.submit(order)
-            except WorkerGone:
-                await self._queue.put_back(job.id, job.attempt)
-                return
-            if (job.id, job.attempt) in self._unsent_cancels:
-                await self._dispatcher.cancel(job.id, job.attempt)
+                job = await self._queue.claim()
+                if job is None or not await self._hand_over(job):
+                    return
+            finally:
+                self._claiming = False
+                self._recalled &= self._handed.keys()
+
+    async def _hand_over(self, job: Job) -> bool:
+        """Give the claimed job to a worker. False: no other can be given out for now."""
+        key = (job.id, job.attempt)
+        if job.deaths and self._handed:  # alone, so that it takes nobody else's job with it if it kills again
+            await self._insist(lambda: self._queue.put_back(*key))
+            return False
+        self._handed[key] = _Handed(cost=_cost(job.request), suspect=job.deaths > 0)
+        try:
+            init_image = await self._init_image(job.request)
+            if key in self._recalled:
+                del self._handed[key]
+                return True
+            order = events.Generate(job=job.id, attempt=job.attempt, request=job.request, init_image=init_image)
+            await self._dispatcher.submit(order)
+        except WorkerGone:
+            self._handed.pop(key, None)
+            await self._insist(lambda: self._queue.put_back(*key))
+            return False
+        except Exception as error:  # an edge: the job must not stay in nobody's hands
+            self._handed.pop(key, None)
+            reference = _reference()
+            log.exception("Job %d could not be handed out; reference %s", job.id, reference)
+            known = isinstance(error, GenerationError | StoreError)
+            await self._fail(*key, str(error) if known else NOT_HANDED_OUT, reference)
+            return True
+        if key in self._recalled:
+            await self._dispatcher.cancel(*key)
+        return True
 
     async def _init_image(self, request: GenerationRequest) -> bytes | None:
         if request.init_image is None:
             return None
-        return await asyncio.to_thread(self._files.get, request.init_image, PICTURE_SUFFIX)
+        content = await asyncio.to_thread(self._files.get, request.init_image, PICTURE_SUFFIX)
+        if content is None:
+            raise GenerationError(INIT_IMAGE_GONE)
+        return content
 
     # --- following -----------------------------------------------------------------------------
 
     async def _follow_workers(self) -> None:
-        async for event in self._dispatcher.events():
-            await self._guarded(self._take(event), f"taking {type(event).__name__}")
+        while True:
+            try:
+                async for event in self._dispatcher.events():
+                    await self._take_safely(event)
+                return
+            except Exception:  # an edge: nothing would ever end if nobody listened to the workers
+                log.exception("Trouble while listening to the workers; reference %s", _reference())
+                await asyncio.sleep(RETRY_PAUSE)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None], what: str) -> None:
+    async def _take_safely(self, event: events.Event) -> None:
         """An edge: trouble with one event or job must not stop the others."""
         try:
-            await work
+            await self._take(event)
         except Exception:
-            log.exception("Trouble while %s; reference %s", what, _reference())
+            reference = _reference()
+            log.exception("Trouble while taking %s; reference %s", type(event).__name__, reference)
+            if isinstance(event, events.Finished):
+                await self._fail(event.job, event.attempt, NOT_SAVED, reference)
 
     async def _take(self, event: events.Event) -> None:
         match event:
@@ -363,93 +372,120 @@ class Studio:
                 self.readiness = event
             case events.Ready():
                 self.readiness = event
-                self._seed_speed(event)
+                self._speed.seed(event, self.models)
                 self._work.set()
             case events.Started():
-                self._tell(JobStarted(job=event.job))
+                if self._runs(event):
+                    self._updates.tell(JobStarted(job=event.job))
             case events.Progress():
-                self._left[event.job] = event.seconds_left
-                self._tell(JobProgressed(job=event.job, progress=event))
+                if self._runs(event):
+                    self._handed[event.job, event.attempt].progress = event
+                    self._updates.tell(JobProgressed(job=event.job, progress=event))
             case events.Finished() | events.Failed() | events.Cancelled():
-                self._left.pop(event.job, None)
-                self._unsent_cancels.discard((event.job, event.attempt))
-                self._work.set()
-                await self._end(event)
+                self._handed.pop((event.job, event.attempt), None)
+                self._work.set()  # its lane is free, whatever its end is
+                try:
+                    await self._end(event)
+                finally:
+                    self._recalled.discard((event.job, event.attempt))
+                    self._work.set()
+
+    def _runs(self, event: events.Started | events.Progress) -> bool:
+        key = (event.job, event.attempt)
+        return key in self._handed and key not in self._recalled
 
     async def _end(self, event: events.Finished | events.Failed | events.Cancelled) -> None:
         match event:
             case events.Finished():
                 await self._store(event)
-            case events.Failed(retry=True):
-                job = await self._queue.worker_died(event.job, event.attempt, event.reference)
-                if job is not None and job.ended:
-                    self._tell(JobFailed(job=job.id, sentence=job.reason or event.sentence, reference=job.reference))
-                elif job is not None:
-                    self._tell(JobWaiting(job=job.id))
-            case events.Failed():
+            case events.Failed(retry=False):
                 await self._fail(event.job, event.attempt, event.sentence, event.reference)
+            case events.Failed():
+                await self._run_again(event, event.reference)
             case events.Cancelled():
-                if await self._queue.cancelled(event.job, event.attempt):
-                    self._tell(JobCancelled(job=event.job))
-        self._work.set()
+                # a person's cancel has ended the job already; this one nobody asked for
+                await self._run_again(event, _reference())
+
+    async def _run_again(self, event: events.Failed | events.Cancelled, reference: str) -> None:
+        if self._closing:
+            return  # the worker was told to stop, and the job waits for the next start
+        job = await self._insist(lambda: self._queue.worker_died(event.job, event.attempt, reference))
+        if job is None:
+            return
+        log.warning("Attempt %d of job %d came to nothing; reference %s", event.attempt, event.job, reference)
+        if job.ended:
+            self._updates.tell(JobFailed(job=job.id, sentence=job.reason or "", reference=job.reference))
+        else:
+            self._updates.tell(JobWaiting(job=job.id))
 
     async def _fail(self, job: int, attempt: int, sentence: str, reference: str) -> None:
-        if await self._queue.fail(job, attempt, sentence, reference):
-            self._tell(JobFailed(job=job, sentence=sentence, reference=reference))
+        if await self._insist(lambda: self._queue.fail(job, attempt, sentence, reference)):
+            self._updates.tell(JobFailed(job=job, sentence=sentence, reference=reference))
 
     async def _store(self, event: events.Finished) -> None:
         """Files first, then the record and the end of the job in one transaction, then the news."""
-        self._learn_speed(event.facts)
+        self._speed.learn(event.facts)
         try:
             async with self._filing:
-                content = await asyncio.to_thread(self._files.put, event.picture, PICTURE_SUFFIX)
-                trajectory = None
-                if event.trajectory is not None:
-                    trajectory = await asyncio.to_thread(self._files.put, event.trajectory, TRAJECTORY_SUFFIX)
-                row = await self._queue.finish(
-                    event.job,
-                    event.attempt,
-                    facts=event.facts,
-                    content=content,
-                    suffix=PICTURE_SUFFIX,
-                    trajectory=trajectory,
-                )
+                recorded = await self._record(event)
         except StoreError as error:
             reference = _reference()
             log.error("The picture of job %d could not be stored (reference %s): %s", event.job, reference, error)
-            sentence = "The picture was made but could not be saved; the operator has been told why."
-            await self._fail(event.job, event.attempt, sentence, reference)
+            await self._fail(event.job, event.attempt, NOT_SAVED, reference)
             return
-        if row is None:
-            log.warning("Attempt %d of job %d came too late; its picture was left out", event.attempt, event.job)
+        if recorded is None:
+            log.info("Attempt %d of job %d came too late; its picture was left out", event.attempt, event.job)
             return
-        picture = await self.picture(row.id)
-        if picture is not None:
-            self._tell(JobDone(job=event.job, picture=picture))
+        self._updates.tell(JobDone(job=event.job, picture=self._picture(*recorded)))
 
-    def _tell(self, update: JobUpdate) -> None:
-        for listener in self._listeners:
-            listener.hear(update)
+    async def _record(self, event: events.Finished) -> tuple[PictureRow, Owner] | None:
+        kept: list[tuple[str, str]] = []
+        recorded = None
+        try:
+            content = await asyncio.to_thread(self._files.put, event.picture, PICTURE_SUFFIX)
+            kept.append((content, PICTURE_SUFFIX))
+            trajectory = None
+            if event.trajectory is not None:
+                trajectory = await asyncio.to_thread(self._files.put, event.trajectory, TRAJECTORY_SUFFIX)
+                kept.append((trajectory, TRAJECTORY_SUFFIX))
+            recorded = await self._queue.finish(
+                event.job,
+                event.attempt,
+                facts=event.facts,
+                content=content,
+                suffix=PICTURE_SUFFIX,
+                trajectory=trajectory,
+            )
+        finally:
+            if recorded is None:
+                await self._drop_unused(kept)
+        return recorded
 
-    # --- speed ---------------------------------------------------------------------------------
+    async def _drop_unused(self, kept: list[tuple[str, str]]) -> None:
+        """Leave no file that no record names."""
+        with contextlib.suppress(StoreError):  # then they stay: better a file too many than a picture without one
+            async with self._database.reading() as connection:
+                unused = [file for file in kept if not await pictures.uses(connection, file[0])]
+            for name, suffix in unused:
+                await asyncio.to_thread(self._files.delete, name, suffix)
 
-    def _seed_speed(self, ready: Ready) -> None:
-        """Until runs have been measured, the worker's own warm-up tells how fast it is."""
-        seconds = ready.seconds_per_step.get(self.models.default.name)
-        if self._seconds_per_cost is None and seconds:
-            default = self.models.default
-            self._seconds_per_cost = seconds / (default.width * default.height / PIXELS_PER_MEGAPIXEL)
-
-    def _learn_speed(self, facts: RunFacts) -> None:
-        cost = cost_of(facts.request)
-        if cost > 0 and facts.seconds > 0:
-            newest = facts.seconds / cost
-            known = self._seconds_per_cost
-            self._seconds_per_cost = newest if known is None else known + NEWEST_SPEED * (newest - known)
+    async def _insist(self, note: Callable[[], Awaitable[_T]]) -> _T:
+        """Note in the store what must not be missed, for as long as it takes to be able to."""
+        while True:
+            try:
+                return await note()
+            except StoreError as error:
+                log.warning("The store cannot be written to, which is tried again: %s", error)
+                await asyncio.sleep(RETRY_PAUSE)
 
 
-def _same_person(one: Owner, other: Owner) -> bool:
-    return (one.source, one.external_id) == (other.source, other.external_id)
+def _cost(request: GenerationRequest) -> dict[str, float]:
+    return {request.model: cost_of(request)}
+
+
+def _files_of(row: PictureRow) -> list[tuple[str, str]]:
+    files = [(row.content, row.suffix)]
+    return files if row.trajectory is None else [*files, (row.trajectory, TRAJECTORY_SUFFIX)]
 
 
 def _reference() -> str:

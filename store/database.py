@@ -7,9 +7,12 @@ until it commits. Knows no table.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +20,21 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from store.errors import DatabaseDamaged, DatabaseTooNew, DatabaseUnreachable, FolderUnusable, StoreError
 
 BUSY_TIMEOUT = 30_000  # milliseconds that a transaction waits for another's lock
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT}")
-
+WAL_PAUSE = 0.05  # seconds between attempts to switch to WAL
+PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT}", "synchronous=NORMAL", "foreign_keys=ON")
+# SQLite changes some tables by making them anew, which would take with it whatever refers to them
+MIGRATING = (*PRAGMAS, "foreign_keys=OFF")
+MIGRATION_LOCK = 0x4461726B  # of PostgreSQL's advisory locks; any number that nobody else uses
 
 Transaction = AsyncConnection  # what the functions of this package work in
 
@@ -37,10 +44,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
-        self._engine: AsyncEngine = create_async_engine(self._url)
-        if self.is_sqlite:
-            event.listen(self._engine.sync_engine, "connect", _set_pragmas)
-            event.listen(self._engine.sync_engine, "begin", _begin)
+        self._engine = _engine(self._url, PRAGMAS)
+        self._turn = asyncio.Lock()  # of this process's writers, who would else poll for SQLite's one lock
 
     @property
     def is_sqlite(self) -> bool:
@@ -53,8 +58,11 @@ class Database:
             StoreError: with the cause, as one sentence.
         """
         if self.is_sqlite and self._url.database not in {None, "", ":memory:"}:
-            _make_folder(Path(str(self._url.database)).parent)
-        async with self.writing() as connection:
+            path = Path(str(self._url.database))
+            await asyncio.to_thread(_make_folder, path.parent)
+            with self._explaining():
+                await asyncio.to_thread(_switch_to_wal, path)
+        async with self.migrating() as connection:
             await connection.run_sync(_migrate)
 
     async def close(self) -> None:
@@ -65,14 +73,14 @@ class Database:
     async def writing(self) -> AsyncIterator[Transaction]:
         """A transaction that writes; it commits at the end of the block, or rolls back on an error.
 
+        On SQLite one runs at a time, so the block must not ask for another.
+
         Raises:
             StoreError: the database cannot be used.
         """
-        try:
-            async with self._engine.begin() as connection:
+        with self._explaining():
+            async with self._turn if self.is_sqlite else nullcontext(), self._engine.begin() as connection:
                 yield connection
-        except (DBAPIError, sqlite3.Error, OSError) as error:
-            raise self._explained(error) from error
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -81,15 +89,38 @@ class Database:
         Raises:
             StoreError: the database cannot be used.
         """
-        try:
+        with self._explaining():
             async with self._engine.connect() as connection:
                 await connection.execution_options(reading=True)
                 yield connection
-        except (DBAPIError, sqlite3.Error, OSError) as error:
-            raise self._explained(error) from error
 
-    def _explained(self, error: Exception) -> Exception:
-        """What a person can do about it; programming mistakes stay what they are."""
+    @asynccontextmanager
+    async def migrating(self) -> AsyncIterator[Transaction]:
+        """A transaction that changes tables, over a connection of its own: nothing is deleted along with a table.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        engine = _engine(self._url, MIGRATING)
+        try:
+            with self._explaining():
+                async with engine.begin() as connection:
+                    yield connection
+        finally:
+            await engine.dispose()
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, NoConnectionFree, sqlite3.Error, OSError) as error:
+            explained = self._explained(error)
+            if explained is None:
+                raise
+            raise explained from error
+
+    def _explained(self, error: Exception) -> StoreError | None:
+        """What a person can do about it; None: it is a programming mistake."""
         what = str(error.orig) if isinstance(error, DBAPIError) else str(error)
         where = self._url.database if self.is_sqlite else self._url.render_as_string(hide_password=True)
         causes: tuple[tuple[str, type[StoreError], str], ...] = (
@@ -104,9 +135,11 @@ class Database:
         for sign, kind, sentence in causes:
             if sign in what.lower():
                 return kind(f"The database {where} {sentence}.")
-        if isinstance(error, OSError):
+        if isinstance(error, NoConnectionFree):
+            return DatabaseUnreachable(f"The database {where} is too busy; try again in a minute.")
+        if isinstance(error, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
             return DatabaseUnreachable(f"The database {where} does not answer: {what}.")
-        return error
+        return None
 
 
 def config_for(connection: Connection) -> Config:
@@ -120,6 +153,8 @@ def config_for(connection: Connection) -> Config:
 def _migrate(connection: Connection) -> None:
     config = config_for(connection)
     script = ScriptDirectory.from_config(config)
+    if connection.dialect.name == "postgresql":  # SQLite's own lock is held already
+        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
     current = MigrationContext.configure(connection).get_current_revision()
     known = {revision.revision for revision in script.walk_revisions()}
     if current is not None and current not in known:
@@ -136,10 +171,36 @@ def _make_folder(folder: Path) -> None:
         raise FolderUnusable(f"The data folder {folder} cannot be made: {error.strerror or error}.") from error
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
+def _switch_to_wal(path: Path) -> None:
+    """Let readers and the writer not wait for each other. The file keeps this, so it is done once.
+
+    While somebody else makes the switch, SQLite refuses at once instead of waiting.
+    """
+    give_up = time.monotonic() + BUSY_TIMEOUT / 1_000
+    with closing(sqlite3.connect(path)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > give_up:
+                    raise
+            time.sleep(WAL_PAUSE)
+
+
+def _engine(url: URL, pragmas: tuple[str, ...]) -> AsyncEngine:
+    engine = create_async_engine(url)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine.sync_engine, "connect", partial(_set_pragmas, pragmas))
+        event.listen(engine.sync_engine, "begin", _begin)
+        event.listen(engine.sync_engine, "invalidate", _roll_back)
+    return engine
+
+
+def _set_pragmas(pragmas: tuple[str, ...], connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     cursor = connection.cursor()
-    for pragma in PRAGMAS:
+    for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -147,3 +208,12 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     reading = connection.get_execution_options().get("reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _roll_back(connection: Any, _record: object, _error: object) -> None:
+    """End the transaction of a connection that is thrown away since its task was cancelled.
+
+    SQLite keeps a closed connection, with all its locks, until the last cursor of it is gone, and the cancelled
+    task's traceback may hold one for long.
+    """
+    connection.run_async(lambda driver: asyncio.shield(driver.rollback()))

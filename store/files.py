@@ -30,20 +30,16 @@ class Files:
         """
         name = hashlib.sha256(content).hexdigest()
         path = self.path(name, suffix)
-        if path.exists():
-            return name
         draft = path.with_name(f".{name[:16]}-{secrets.token_hex(4)}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write(draft, content)
+                draft.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
-            raise FolderUnusable(f"Nothing can be saved under {self._folder}: {error.strerror or error}.") from error
+            raise self._unusable("Nothing can be saved under", error) from error
         return name
 
     def path(self, name: str, suffix: str) -> Path:
@@ -51,12 +47,35 @@ class Files:
         return self._folder / name[:2] / f"{name}{suffix}"
 
     def get(self, name: str, suffix: str) -> bytes | None:
-        """The content, or None if it is not kept (any more)."""
+        """The content, or None if it is not kept (any more).
+
+        Raises:
+            FolderUnusable: it is there but cannot be read.
+        """
         try:
             return self.path(name, suffix).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise self._unusable("Nothing can be read from", error) from error
 
     def delete(self, name: str, suffix: str) -> None:
-        """Forget the content; it need not be there."""
-        self.path(name, suffix).unlink(missing_ok=True)
+        """Forget the content; it need not be there.
+
+        Raises:
+            FolderUnusable: it is there but cannot be deleted.
+        """
+        try:
+            self.path(name, suffix).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unusable("Nothing can be deleted from", error) from error
+
+    def _unusable(self, what: str, error: OSError) -> FolderUnusable:
+        return FolderUnusable(f"{what} {self._folder}: {error.strerror or error}.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

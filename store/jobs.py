@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Select, and_, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import jobs, queue_clock
+from store.tables import RUNNING_ONLY, UNDELIVERED, WAITING_ONLY, jobs, queue_clock
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 UNENDED = (WAITING, RUNNING)
@@ -32,6 +32,7 @@ class JobRow:
     state: str
     priority: int
     tag: float
+    entered: float
     cost: float
     attempt: int
     deaths: int
@@ -57,21 +58,30 @@ async def get(connection: AsyncConnection, job_id: int) -> JobRow | None:
     return next(iter(await _rows(connection, select(jobs).where(jobs.c.id == job_id))), None)
 
 
+def first_waiting() -> Select[int]:
+    """Asks for the waiting job whose turn it is, past those that another process is just claiming."""
+    # the state stands in the text, since SQLite uses a partial index only for what it sees when it plans
+    return select(jobs.c.id).where(WAITING_ONLY).order_by(*_ORDER).limit(1).with_for_update(skip_locked=True)
+
+
+def undelivered_query() -> Select[Any]:
+    """Asks for the jobs whose front end still waits for them."""
+    return select(jobs).where(UNDELIVERED).order_by(jobs.c.id)
+
+
 async def claim(connection: AsyncConnection, now: float) -> JobRow | None:
     """Take the first waiting job for a worker: running, one attempt more. None: nothing waits."""
-    first = (
-        select(jobs.c.id).where(jobs.c.state == WAITING).order_by(*_ORDER).limit(1).with_for_update(skip_locked=True)
-    )
     taken = await connection.execute(
         update(jobs)
-        .where(jobs.c.id == first.scalar_subquery(), jobs.c.state == WAITING)
+        .where(jobs.c.id == first_waiting().scalar_subquery(), jobs.c.state == WAITING)
         .values(state=RUNNING, attempt=jobs.c.attempt + 1, started_at=now)
         .returning(*jobs.c)
     )
     row = taken.mappings().first()
     if row is None:
         return None
-    await advance_clock(connection, row["tag"])
+    if row["priority"] >= 0:  # one that was moved ahead says nothing of when those at their place have their turn
+        await advance_clock(connection, row["tag"])
     return JobRow(**row)
 
 
@@ -85,7 +95,7 @@ async def put_back(connection: AsyncConnection, job_id: int, attempt: int, *, di
 
 async def put_back_running(connection: AsyncConnection) -> int:
     """Let everything that runs wait again, as no worker has it any more; returns how many."""
-    running = update(jobs).where(jobs.c.state == RUNNING)
+    running = update(jobs).where(RUNNING_ONLY)
     return int((await connection.execute(running.values(state=WAITING, started_at=None))).rowcount)
 
 
@@ -99,54 +109,50 @@ async def end(
     reason: str | None = None,
     reference: str | None = None,
 ) -> bool:
-    """End a running attempt as done, failed or cancelled. False: that attempt runs no more."""
+    """End a running attempt as done or failed. False: that attempt runs no more."""
     values = {"state": state, "ended_at": now, "reason": reason, "reference": reference}
     return await _change(connection, _attempt(job_id, attempt), values)
 
 
-async def cancel_waiting(connection: AsyncConnection, job_id: int, now: float) -> bool:
-    """Cancel a job that waits. False: it does not wait (any more)."""
-    waits = and_(jobs.c.id == job_id, jobs.c.state == WAITING)
-    return await _change(connection, waits, {"state": CANCELLED, "ended_at": now})
+async def cancel(connection: AsyncConnection, job_id: int, now: float) -> bool:
+    """Cancel a job that waits or runs; what its worker makes of it comes too late. False: it has ended."""
+    unended = and_(jobs.c.id == job_id, jobs.c.state.in_(UNENDED))
+    return await _change(connection, unended, {"state": CANCELLED, "ended_at": now})
 
 
-async def unended_of(connection: AsyncConnection, person_id: int) -> list[JobRow]:
-    """A person's jobs that run or wait, in the order in which they will run."""
-    query = select(jobs).where(jobs.c.person_id == person_id, jobs.c.state.in_(UNENDED)).order_by(*_ORDER)
+async def count_waiting(connection: AsyncConnection, person_id: int) -> int:
+    """How many jobs of a person wait."""
+    mine = select(func.count()).where(jobs.c.person_id == person_id, jobs.c.state == WAITING)
+    return int((await connection.execute(mine)).scalar_one())
+
+
+async def later_of(connection: AsyncConnection, person_id: int, job_id: int) -> list[JobRow]:
+    """The jobs that a person put in the queue after this one, in that order, whatever became of them."""
+    query = select(jobs).where(jobs.c.person_id == person_id, jobs.c.id > job_id).order_by(jobs.c.id)
     return await _rows(connection, query)
 
 
 async def set_tag(connection: AsyncConnection, job_id: int, tag: float) -> None:
-    """Move a waiting job in virtual time."""
-    await connection.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.state == WAITING).values(tag=tag))
+    """Move a job in virtual time."""
+    await connection.execute(update(jobs).where(jobs.c.id == job_id).values(tag=tag))
 
 
-async def ahead_of(connection: AsyncConnection, row: JobRow) -> tuple[int, float]:
-    """How many waiting jobs run before this one, and their cost in all."""
-    before = or_(
-        jobs.c.priority < row.priority,
-        and_(jobs.c.priority == row.priority, jobs.c.tag < row.tag),
-        and_(jobs.c.priority == row.priority, jobs.c.tag == row.tag, jobs.c.id < row.id),
-    )
-    query = select(func.count(), func.coalesce(func.sum(jobs.c.cost), 0.0)).where(jobs.c.state == WAITING, before)
-    count, cost = (await connection.execute(query)).one()
-    return int(count), float(cost)
+async def set_cost(connection: AsyncConnection, job_id: int, cost: float) -> None:
+    """Change what a job takes from its owner's share."""
+    await connection.execute(update(jobs).where(jobs.c.id == job_id).values(cost=cost))
 
 
-async def running(connection: AsyncConnection) -> list[JobRow]:
-    """What runs now."""
-    return await _rows(connection, select(jobs).where(jobs.c.state == RUNNING).order_by(jobs.c.id))
-
-
-async def waiting(connection: AsyncConnection, limit: int) -> list[JobRow]:
-    """The first waiting jobs in the order in which they will run."""
-    return await _rows(connection, select(jobs).where(jobs.c.state == WAITING).order_by(*_ORDER).limit(limit))
+async def ahead_of(connection: AsyncConnection, row: JobRow) -> list[tuple[str, int, float]]:
+    """The waiting jobs that run before this one: per model its name, how many, and their cost in all."""
+    before = tuple_(*_ORDER) < tuple_(literal(row.priority), literal(row.tag), literal(row.id))
+    model = jobs.c.request["model"].as_string()
+    query = select(model, func.count(), func.sum(jobs.c.cost)).where(WAITING_ONLY, before).group_by(model)
+    return [(str(name), int(count), float(cost)) for name, count, cost in await connection.execute(query)]
 
 
 async def undelivered(connection: AsyncConnection) -> list[JobRow]:
     """Jobs whose front end still waits for them, ended or not, the oldest first."""
-    query = select(jobs).where(jobs.c.delivered_at.is_(None), jobs.c.place.is_not(None)).order_by(jobs.c.id)
-    return await _rows(connection, query)
+    return await _rows(connection, undelivered_query())
 
 
 async def mark_delivered(connection: AsyncConnection, job_id: int, now: float) -> bool:
@@ -169,8 +175,8 @@ async def advance_clock(connection: AsyncConnection, tag: float) -> None:
     now = (await connection.execute(select(queue_clock.c.virtual_time))).scalar()
     if now is None:
         await connection.execute(queue_clock.insert().values(id=1, virtual_time=tag))
-    elif tag > now:
-        await connection.execute(update(queue_clock).values(virtual_time=tag))
+    else:
+        await connection.execute(update(queue_clock).where(queue_clock.c.virtual_time < tag).values(virtual_time=tag))
 
 
 def _attempt(job_id: int, attempt: int) -> Any:

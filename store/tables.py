@@ -33,6 +33,8 @@ metadata = MetaData(
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only INTEGER keys
 WAITING_ONLY = text("state = 'waiting'")
+RUNNING_ONLY = text("state = 'running'")
+UNDELIVERED = text("delivered_at IS NULL AND place IS NOT NULL")
 
 guild_settings = Table(
     "guild_settings",
@@ -84,11 +86,16 @@ jobs = Table(
     Column("turn_id", Id, ForeignKey("turns.id", ondelete="SET NULL"), index=True),
     Column("person_id", Id, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     Column("request", JSON, nullable=False),
-    Column("place", JSON, comment="where the front end wants the answer; NULL: nobody waits for a delivery"),
+    Column(
+        "place",
+        JSON(none_as_null=True),
+        comment="where the front end wants the answer; NULL: nobody waits for a delivery",
+    ),
     Column("state", String(10), nullable=False, comment="waiting, running, done, failed, cancelled"),
     Column("priority", Integer, nullable=False, comment="lower runs first; 0 is usual"),
     Column("tag", Float, nullable=False, comment="virtual time at which the job may start (start-time fair queueing)"),
-    Column("cost", Float, nullable=False, comment="steps x megapixels"),
+    Column("entered", Float, nullable=False, server_default="0", comment="virtual time when it was put in the queue"),
+    Column("cost", Float, nullable=False, comment="steps x megapixels; without a picture, what was used of them"),
     Column("attempt", Integer, nullable=False, comment="how often it was handed to a worker"),
     Column("deaths", Integer, nullable=False, comment="how many workers died on it"),
     Column("created_at", Float, nullable=False),
@@ -99,7 +106,8 @@ jobs = Table(
     Column("delivered_at", Float),
     Index("ix_jobs_order", "priority", "tag", "id", sqlite_where=WAITING_ONLY, postgresql_where=WAITING_ONLY),
     Index("ix_jobs_person_id_state", "person_id", "state"),
-    Index("ix_jobs_state", "state"),
+    Index("ix_jobs_running", "id", sqlite_where=RUNNING_ONLY, postgresql_where=RUNNING_ONLY),
+    Index("ix_jobs_undelivered", "id", sqlite_where=UNDELIVERED, postgresql_where=UNDELIVERED),
     comment="a request in the queue, and what became of it",
 )
 
