@@ -75,14 +75,17 @@ def spatial(pipeline: Any, latents: torch.Tensor, width: int, height: int) -> to
 
 
 def decode(pipeline: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Latents (rows x channels x height x width) as pictures: rows x 3 x height x width, 0..1, float32, on the CPU."""
+    """Latents (rows x channels x height x width) as rows x 3 x height x width, float32, on the CPU.
+
+    A picture is what lies within 0..1; decoders overshoot.
+    """
     vae = pipeline.vae
     parameter = next(vae.parameters())
     with torch.inference_mode():
         latents = latents.to(parameter.device, parameter.dtype)
         scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0.0)
         pictures = [vae.decode(row, return_dict=False)[0] for row in scaled.split(1)]
-        return (torch.cat(pictures).float() * 0.5 + 0.5).clamp(0, 1).cpu()
+        return (torch.cat(pictures).float() * 0.5 + 0.5).cpu()
 
 
 def decode_images(pipeline: Any, latents: torch.Tensor) -> list[Image.Image]:
@@ -91,4 +94,4 @@ def decode_images(pipeline: Any, latents: torch.Tensor) -> list[Image.Image]:
     Raises:
         WorkerError: some values are no numbers.
     """
-    return [to_image(picture.permute(1, 2, 0).numpy()) for picture in decode(pipeline, latents)]
+    return [to_image(picture.permute(1, 2, 0).numpy()) for picture in decode(pipeline, latents).clamp(0, 1)]
