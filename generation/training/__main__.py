@@ -18,7 +18,7 @@ from generation.training.compose import Composer, Mixture
 from generation.training.sprites import load_sprites
 from generation.training.vocabulary import things
 
-WAVES = (1, 2)
+WAVES = (1, 2, 3)
 SCENES_FOR_CODE = 2400
 
 

@@ -48,26 +48,29 @@ class Thing:
 
 # One line a thing: emojibase label, then its names if they differ, the usual one first.
 _FIRST_WAVE = """
-fox | dog face: dog, puppy | cat face: cat, kitty, kitten | lion | tiger face: tiger | panda | bear | koala
-rabbit face: rabbit, bunny | mouse face: mouse | pig face: pig | cow face: cow | frog | monkey face: monkey | wolf
-chicken: chicken, hen | front-facing baby chick: chick | penguin | owl | duck | elephant | horse: horse, pony | unicorn
-turtle: turtle, tortoise | fish | spouting whale: whale | shark | octopus | crab | snail | butterfly
-honeybee: bee, honeybee | lady beetle: ladybug, ladybird | sauropod: dinosaur | snake
-rose | sunflower | tulip | deciduous tree: tree | palm tree | cactus | mushroom
-red apple: apple | banana | lemon | strawberry | watermelon | grapes | pineapple | tomato | carrot
-hamburger: burger, hamburger | pizza | doughnut: donut, doughnut | soft ice cream: ice cream
-birthday cake: cake, birthday cake | cheese wedge: cheese | hot beverage: coffee, cup of coffee | cookie
-automobile: car, auto | bus | bicycle: bicycle, bike | airplane: airplane, plane | rocket | sailboat: boat, sailboat
-locomotive: train, steam train | helicopter | skateboard | flying saucer: ufo, flying saucer | tractor
-sun | crescent moon: moon | star | cloud | rainbow | fire: fire, flame | snowman | snowflake
-snow-capped mountain: mountain | ringed planet: planet | house | castle | balloon | wrapped gift: gift, present
-soccer ball: football, soccer ball | sunglasses | crown | top hat: hat, top hat | guitar | key | bell
-light bulb: light bulb, lamp | umbrella | books | teddy bear | robot | ghost | alien | skull | red heart: heart
-slightly smiling face: smiley, smiling face | astronaut | jack-o-lantern: pumpkin | alarm clock: clock | camera
-gem stone: diamond, gem
+fox | dog face: dog, puppy | cat face: cat, kitty, kitten | panda | rabbit face: rabbit, bunny | pig face: pig | frog
+front-facing baby chick: chick | penguin | owl | elephant | horse: horse, pony | turtle: turtle, tortoise | fish
+spouting whale: whale | octopus | butterfly | honeybee: bee, honeybee | sauropod: dinosaur | sunflower
+deciduous tree: tree | cactus | mushroom | red apple: apple | banana | strawberry | carrot
+hamburger: burger, hamburger | pizza | doughnut: donut, doughnut | birthday cake: cake, birthday cake
+automobile: car, auto | bicycle: bicycle, bike | rocket | skateboard | sun | crescent moon: moon | star | cloud
+rainbow | snowman | house | balloon | sunglasses | crown | top hat: hat, top hat | robot | ghost | red heart: heart
+astronaut
 """
 
 _SECOND_WAVE = """
+lion | tiger face: tiger | bear | koala | mouse face: mouse | cow face: cow | monkey face: monkey | wolf
+chicken: chicken, hen | duck | unicorn | shark | crab | snail | lady beetle: ladybug, ladybird | snake | rose | tulip
+palm tree | lemon | watermelon | grapes | pineapple | tomato | soft ice cream: ice cream | cheese wedge: cheese
+hot beverage: coffee, cup of coffee | cookie | bus | airplane: airplane, plane | sailboat: boat, sailboat
+locomotive: train, steam train | helicopter | flying saucer: ufo, flying saucer | tractor | fire: fire, flame
+snowflake | snow-capped mountain: mountain | ringed planet: planet | castle | wrapped gift: gift, present
+soccer ball: football, soccer ball | guitar | key | bell | light bulb: light bulb, lamp | umbrella | books
+teddy bear | alien | skull | slightly smiling face: smiley, smiling face | jack-o-lantern: pumpkin
+alarm clock: clock | camera | gem stone: diamond, gem
+"""
+
+_THIRD_WAVE = """
 gorilla | orangutan | poodle | raccoon | leopard | moose | donkey | zebra | deer | bison | boar | ram: sheep, ram | goat
 camel | llama | giraffe | mammoth | rhinoceros: rhino, rhinoceros | hippopotamus: hippo, hippopotamus | rat | hamster
 chipmunk: squirrel, chipmunk | beaver | hedgehog | bat | polar bear | sloth | otter | skunk | kangaroo | badger | turkey
@@ -178,10 +181,8 @@ _MASS = _listed(
 
 def things(wave: int) -> list[Thing]:
     """All things up to this wave, in a fixed order."""
-    found = _parse(_FIRST_WAVE, 1)
-    if wave >= 2:
-        found += _parse(_SECOND_WAVE, 2)
-    return found
+    waves = (_FIRST_WAVE, _SECOND_WAVE, _THIRD_WAVE)
+    return [thing for number, text in enumerate(waves[:wave], start=1) for thing in _parse(text, number)]
 
 
 def with_article(name: str) -> str:
