@@ -299,12 +299,14 @@ async def _give_back(connection: Transaction, job: int, used: float = 0.0) -> No
     refund = ended.cost - cost
     await jobs.set_cost(connection, ended.id, cost)
     end = ended.tag + cost
-    for row in await jobs.later_of(connection, ended.person_id, ended.id):
-        earliest = max(end, row.entered, row.tag - refund, now if row.state == jobs.WAITING else 0.0)
-        tag = min(row.tag, earliest)
-        if tag < row.tag:
-            await jobs.set_tag(connection, row.id, tag)
-        end = tag + row.cost
+    moved: dict[int, float] = {}
+    for turn in await jobs.later_of(connection, ended.person_id, ended.id):
+        floor = now if turn.state == jobs.WAITING else 0.0
+        tag = min(turn.tag, max(end, turn.entered, turn.tag - refund, floor))
+        if tag < turn.tag:
+            moved[turn.id] = tag
+        end = tag + turn.cost
+    await jobs.set_tags(connection, moved)
     person = await people.get(connection, ended.person_id)
     await people.set_last_tag(connection, person.id, max(end, person.last_tag - refund))
 

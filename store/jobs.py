@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, literal, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import RUNNING_ONLY, UNDELIVERED, WAITING_ONLY, jobs, queue_clock
@@ -42,6 +42,17 @@ class JobRow:
     reason: str | None
     reference: str | None
     delivered_at: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What of a job decides whose turn it is."""
+
+    id: int
+    state: str
+    tag: float
+    entered: float
+    cost: float
 
 
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> JobRow:
@@ -126,15 +137,18 @@ async def count_waiting(connection: AsyncConnection, person_id: int) -> int:
     return int((await connection.execute(mine)).scalar_one())
 
 
-async def later_of(connection: AsyncConnection, person_id: int, job_id: int) -> list[JobRow]:
+async def later_of(connection: AsyncConnection, person_id: int, job_id: int) -> list[Turn]:
     """The jobs that a person put in the queue after this one, in that order, whatever became of them."""
-    query = select(jobs).where(jobs.c.person_id == person_id, jobs.c.id > job_id).order_by(jobs.c.id)
-    return await _rows(connection, query)
+    columns = (jobs.c.id, jobs.c.state, jobs.c.tag, jobs.c.entered, jobs.c.cost)
+    query = select(*columns).where(jobs.c.person_id == person_id, jobs.c.id > job_id).order_by(jobs.c.id)
+    return [Turn(**row) for row in (await connection.execute(query)).mappings()]
 
 
-async def set_tag(connection: AsyncConnection, job_id: int, tag: float) -> None:
-    """Move a job in virtual time."""
-    await connection.execute(update(jobs).where(jobs.c.id == job_id).values(tag=tag))
+async def set_tags(connection: AsyncConnection, tags: Mapping[int, float]) -> None:
+    """Move jobs, by id, in virtual time."""
+    if tags:
+        move = update(jobs).where(jobs.c.id == bindparam("job")).values(tag=bindparam("moved"))
+        await connection.execute(move, [{"job": job, "moved": tag} for job, tag in tags.items()])
 
 
 async def set_cost(connection: AsyncConnection, job_id: int, cost: float) -> None:

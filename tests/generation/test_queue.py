@@ -228,6 +228,15 @@ async def test_the_place_in_the_queue_is_the_number_of_jobs_that_really_run_firs
     assert await line.queue.ahead_of(line.jobs["A1"].id) is None, "it does not wait any more"
 
 
+async def test_a_job_moved_ahead_of_all_leaves_the_turns_of_the_others_alone(line: Line, database: Database) -> None:
+    await line.put(*"AAAA", *"BB")
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE jobs SET priority = -1 WHERE id = :id"), {"id": line.jobs["A4"].id})
+    assert await line.served(1) == ["A4"]
+    await line.put("C")
+    assert (await line.served(3))[-1] == "C1", "the newcomer has to wait for those whose turn had not come"
+
+
 async def test_the_request_and_its_place_come_back_as_they_went_in(queue: Queue) -> None:
     request = wish(prompt="a fox \U0001f98a @everyone", negative_prompt="*snow*", init_image="ab" * 32, strength=0.4)
     put = await queue.put(request, ANN, PLACE)

@@ -269,6 +269,20 @@ async def test_a_job_that_killed_a_worker_runs_alone_the_second_time(tmp_path: P
     await house.close()
 
 
+async def test_a_job_that_killed_a_worker_waits_until_nothing_else_runs(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    await house.open(PlayedWorker(lanes=2))
+    guilty, other = await house.running(ANN), await house.running(BOB)
+    house.worker.fail(guilty.id, "One of several workers ended.", retry=True)
+    await until(lambda: house.news.kinds(guilty.id).count("JobWaiting") == 2)
+    await house.studio.submit(wish(), BOB, PLACE)
+    await asyncio.sleep(0.1)
+    assert list(house.worker.running) == [other.id]
+    house.worker.finish(other.id)
+    await until(lambda: list(house.worker.running) == [guilty.id])
+    await house.close()
+
+
 async def test_a_job_that_no_worker_takes_waits_for_the_next_one(house: House) -> None:
     gone = [WorkerGone("The worker is not running.")]
     house.worker.takes = lambda _order: gone.pop() if gone else None
