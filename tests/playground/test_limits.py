@@ -18,9 +18,9 @@ from discord.ext import commands
 
 from bot.playground import Limits, Playground, Rate
 from bot.playground.gateway import Intent
+from tests.discord_spec import document
 
-from .conftest import StartBot, connect
-from .discord_document import document
+from .conftest import StartBot, answer_problems, connect
 from .test_messages import gallery
 
 
@@ -174,9 +174,7 @@ async def test_answers_are_checked_against_discords_document(playground: Playgro
         for request in playground.requests
         if request.method == "POST"
     ]
-    discord_document = document()
-    assert discord_document is not None
-    (problem,) = discord_document.problems(spoiled)
+    (problem,) = answer_problems(spoiled)
     assert problem == "POST /channels/{channel_id}/messages: content: 5 is not of type 'string'"
 
 
