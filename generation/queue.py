@@ -294,6 +294,7 @@ async def _give_back(connection: Transaction, job: int, used: float = 0.0) -> No
     """
     ended = await jobs.get(connection, job)
     assert ended is not None
+    person = await people.lock(connection, ended.person_id)
     now = await jobs.virtual_time(connection)
     cost = ended.cost * used
     refund = ended.cost - cost
@@ -307,7 +308,6 @@ async def _give_back(connection: Transaction, job: int, used: float = 0.0) -> No
             moved[turn.id] = tag
         end = tag + turn.cost
     await jobs.set_tags(connection, moved)
-    person = await people.get(connection, ended.person_id)
     await people.set_last_tag(connection, person.id, max(end, person.last_tag - refund))
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import conversations, turns
+from store.upsert import insert_into
 
 
 async def remember(connection: AsyncConnection, source: str, channel: str, guild: str | None) -> int:
     """The id of the conversation in this channel, begun if there is none yet."""
-    query = select(conversations.c.id).where(conversations.c.source == source, conversations.c.channel == channel)
-    found = (await connection.execute(query)).scalar()
-    if found is None:
-        begin = conversations.insert().values(source=source, channel=channel, guild=guild)
-        found = (await connection.execute(begin.returning(conversations.c.id))).scalar_one()
-    return int(found)
+    begun = insert_into(connection, conversations).values(source=source, channel=channel, guild=guild)
+    known = begun.on_conflict_do_update(index_elements=["source", "channel"], set_={"guild": guild})
+    return int((await connection.execute(known.returning(conversations.c.id))).scalar_one())
 
 
 async def add_turn(

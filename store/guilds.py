@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import guild_settings
+from store.upsert import insert_into
 
 
 async def settings_of(connection: AsyncConnection, guild: str) -> dict[str, Any]:
@@ -18,8 +19,5 @@ async def settings_of(connection: AsyncConnection, guild: str) -> dict[str, Any]
 
 async def set_settings(connection: AsyncConnection, guild: str, settings: dict[str, Any]) -> None:
     """Replace the server's settings."""
-    changed = await connection.execute(
-        update(guild_settings).where(guild_settings.c.guild == guild).values(settings=settings)
-    )
-    if changed.rowcount == 0:
-        await connection.execute(guild_settings.insert().values(guild=guild, settings=settings))
+    added = insert_into(connection, guild_settings).values(guild=guild, settings=settings)
+    await connection.execute(added.on_conflict_do_update(index_elements=["guild"], set_={"settings": settings}))

@@ -14,6 +14,7 @@ from sqlalchemy import Select, and_, bindparam, func, literal, select, tuple_, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import RUNNING_ONLY, UNDELIVERED, WAITING_ONLY, jobs, queue_clock
+from store.upsert import insert_into
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 UNENDED = (WAITING, RUNNING)
@@ -186,11 +187,10 @@ async def virtual_time(connection: AsyncConnection) -> float:
 
 async def advance_clock(connection: AsyncConnection, tag: float) -> None:
     """Move virtual time on to `tag`; it never goes back."""
-    now = (await connection.execute(select(queue_clock.c.virtual_time))).scalar()
-    if now is None:
-        await connection.execute(queue_clock.insert().values(id=1, virtual_time=tag))
-    else:
-        await connection.execute(update(queue_clock).where(queue_clock.c.virtual_time < tag).values(virtual_time=tag))
+    later = update(queue_clock).where(queue_clock.c.virtual_time < tag).values(virtual_time=tag)
+    if not (await connection.execute(later)).rowcount:
+        first = insert_into(connection, queue_clock).values(id=1, virtual_time=tag)
+        await connection.execute(first.on_conflict_do_nothing())
 
 
 def _attempt(job_id: int, attempt: int) -> Any:

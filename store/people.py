@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import people
+from store.upsert import insert_into
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +34,18 @@ async def get(connection: AsyncConnection, person_id: int) -> Person:
     return Person(**(await connection.execute(select(people).where(people.c.id == person_id))).mappings().one())
 
 
+async def lock(connection: AsyncConnection, person_id: int) -> Person:
+    """The person, who stays as they are until this transaction ends."""
+    query = select(people).where(people.c.id == person_id).with_for_update()
+    return Person(**(await connection.execute(query)).mappings().one())
+
+
 async def remember(connection: AsyncConnection, source: str, external_id: str, name: str) -> Person:
-    """The person, added if new; their name is brought up to date."""
-    person = await find(connection, source, external_id)
-    if person is None:
-        values = {"source": source, "external_id": external_id, "name": name, "last_tag": 0.0}
-        await connection.execute(people.insert().values(**values))
-    elif person.name != name:
-        await connection.execute(update(people).where(people.c.id == person.id).values(name=name))
-    remembered = await find(connection, source, external_id)
-    assert remembered is not None
-    return remembered
+    """The person, added if new, their name brought up to date; they stay so until this transaction ends."""
+    values = {"source": source, "external_id": external_id, "name": name, "last_tag": 0.0}
+    added = insert_into(connection, people).values(**values)
+    known = added.on_conflict_do_update(index_elements=["source", "external_id"], set_={"name": name})
+    return Person(**(await connection.execute(known.returning(*people.c))).mappings().one())
 
 
 async def set_last_tag(connection: AsyncConnection, person_id: int, tag: float) -> None:

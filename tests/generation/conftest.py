@@ -10,11 +10,16 @@ import pytest
 from generation.queue import Queue
 from store.database import Database
 from tests.generation.support import House
+from tests.postgresql import new_database
 
 
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/darkroom.sqlite3")
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    if request.param == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path}/darkroom.sqlite3"
+    else:
+        url = await new_database(request.getfixturevalue("postgresql"))
+    database = Database(url)
     await database.open()
     yield database
     await database.close()
