@@ -12,6 +12,7 @@ import queue
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -48,6 +49,18 @@ FEWEST_LANES, MOST_LANES = 2, 16  # with two, a short job overtakes a long one e
 MODELS_KEPT = 2  # in memory; the one used longest ago makes room
 
 
+class Orders(Protocol):
+    """Where orders come from: a queue, as far as the worker uses it."""
+
+    def get(self, block: bool = True) -> Order:
+        """The next order.
+
+        Raises:
+            queue.Empty: there is none now, and `block` is off.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Run:
     """A job in the hub."""
@@ -73,7 +86,7 @@ class Worker:
             self._no_device = error
             self._machine = machine.look_at_machine("cpu", configure.threads)
 
-    def run(self, orders: queue.SimpleQueue[Order]) -> None:
+    def run(self, orders: Orders) -> None:
         """Load the first model, say `Ready`, and work until `Stop`."""
         self._load_first()
         while True:
@@ -91,7 +104,7 @@ class Worker:
     def _load_first(self) -> None:
         info = self._models.default
         try:
-            self._model(info)
+            self.model(info)
         except ModelError as error:
             log.error("%s", error)
         self._emit(self._ready())
@@ -100,7 +113,7 @@ class Worker:
         rows = max((model.max_rows for model in self._loaded.values()), default=1)
         dtypes = [str(model.dtype) for model in self._loaded.values()] or [str(self._machine.auto_dtype)]
         return Ready(
-            lanes=min(MOST_LANES, max(FEWEST_LANES, rows)),
+            lanes=lanes_for(rows),
             models=self._models.names,
             device=self._machine.device,
             dtype=dtypes[0].removeprefix("torch."),
@@ -129,7 +142,7 @@ class Worker:
 
     def _begin(self, order: Generate) -> None:
         try:
-            job = PictureJob(order, self._model(self._models.get(order.request.model)), self._emit)
+            job = PictureJob(order, self.model(self._models.get(order.request.model)), self._emit)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it fails this job and no other
             self._fail(order, error)
             return
@@ -168,7 +181,7 @@ class Worker:
 
     # --- models --------------------------------------------------------------------------------
 
-    def _model(self, info: ModelInfo) -> LoadedModel:
+    def model(self, info: ModelInfo) -> LoadedModel:
         """The model, loaded and measured if it is not yet.
 
         Raises:
@@ -208,7 +221,7 @@ class Worker:
     # --- queries -------------------------------------------------------------------------------
 
     def _decode(self, order: DecodeFrames) -> Frames:
-        model = self._model(self._models.get(order.model))
+        model = self.model(self._models.get(order.model))
         trajectory = unpack_trajectory(order.trajectory)
         steps = tuple(step for step in dict.fromkeys(order.steps) if 0 <= step <= trajectory.steps)
         return Frames(query=order.query, frames=tuple(_frame(model, trajectory, step, order.noisy) for step in steps))
@@ -220,6 +233,11 @@ class Worker:
             resident_mb=machine.resident_mb(),
             ready=self._ready(),
         )
+
+
+def lanes_for(max_rows: int) -> int:
+    """How many jobs a worker takes in hand at once whose forwards take up to `max_rows` rows."""
+    return min(MOST_LANES, max(FEWEST_LANES, max_rows))
 
 
 def _frame(model: LoadedModel, trajectory: Trajectory, step: int, noisy: bool) -> Frame:
