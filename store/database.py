@@ -126,7 +126,7 @@ class Database:
         causes: tuple[tuple[str, type[StoreError], str], ...] = (
             ("not a database", DatabaseDamaged, "is not a database; restore it from a backup, or move it away"),
             ("malformed", DatabaseDamaged, "is damaged; restore it from a backup, or move it away"),
-            ("disk i/o", DatabaseDamaged, "cannot be read from its disk"),
+            ("disk i/o", FolderUnusable, "cannot be read or written: its disk is full or fails"),
             ("readonly", FolderUnusable, "cannot be written to; check its permissions"),
             ("unable to open", FolderUnusable, "cannot be opened; check the folder and its permissions"),
             ("is full", FolderUnusable, "cannot grow: the disk is full"),

@@ -36,6 +36,7 @@ class Files:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write(draft, content)
                 draft.replace(path)
+                _flush(path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
@@ -79,3 +80,12 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    """Make the names in a folder outlast a power failure, as `os.fsync` does for what is in a file."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,8 +1,9 @@
-"""A migrated database on a real file."""
+"""A migrated database on a real file, and a real disk that is soon full."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,20 @@ async def database(path: Path) -> AsyncIterator[Database]:
     await database.open()
     yield database
     await database.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own; its 512 KiB hold a database, but not much beside it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
+    if subprocess.run(["mount", *options], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no file system may be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def make_readonly(disk: Path) -> None:
+    """Root may write in any folder, but not on a disk that is mounted for reading."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

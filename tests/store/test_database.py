@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import random
 import sqlite3
@@ -19,7 +20,7 @@ from store import guilds, jobs, people
 from store.database import BUSY_TIMEOUT, Database
 from store.errors import DatabaseUnreachable, FolderUnusable
 from store.tables import jobs as jobs_table
-from tests.store.conftest import url_of
+from tests.store.conftest import make_readonly, url_of
 
 
 async def test_every_connection_has_the_settings_that_the_store_relies_on(database: Database) -> None:
@@ -128,6 +129,35 @@ async def test_a_folder_where_the_database_should_be_is_named(path: Path) -> Non
     database = Database(url_of(path))
     with pytest.raises(FolderUnusable, match=r"darkroom\.sqlite3 cannot be opened"):
         await database.open()
+    await database.close()
+
+
+async def test_a_database_on_a_read_only_disk_says_so(small_disk: Path) -> None:
+    url = url_of(small_disk / "darkroom.sqlite3")
+    database = Database(url)
+    await database.open()
+    await database.close()
+    await asyncio.to_thread(make_readonly, small_disk)
+    database = Database(url)
+    with pytest.raises(FolderUnusable, match=r"darkroom\.sqlite3 cannot be (opened|written to); check"):
+        await database.open()
+    await database.close()
+
+
+async def test_a_database_on_a_full_disk_says_so_and_goes_on_when_there_is_room(small_disk: Path) -> None:
+    database = Database(url_of(small_disk / "darkroom.sqlite3"))
+    await database.open()
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError):
+        await asyncio.to_thread(filler.write_bytes, bytes(1_000_000))
+    with pytest.raises(FolderUnusable, match="disk is full"):
+        async with database.writing() as connection:
+            await guilds.set_settings(connection, "g", {"large": "x" * 200_000})
+    await asyncio.to_thread(filler.unlink)
+    async with database.writing() as connection:
+        await guilds.set_settings(connection, "g", {"small": 1})
+    async with database.reading() as connection:
+        assert await guilds.settings_of(connection, "g") == {"small": 1}
     await database.close()
 
 

@@ -5,29 +5,17 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from store.errors import FolderUnusable
 from store.files import Files
+from tests.store.conftest import make_readonly
 
 
 def kept(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(["mount", *options], capture_output=True, check=False).returncode != 0:
-        pytest.skip("no file system may be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_what_was_put_is_got_by_the_hash_of_its_content_until_it_is_deleted(tmp_path: Path) -> None:
@@ -51,10 +39,21 @@ def test_equal_content_is_kept_once(tmp_path: Path) -> None:
 def test_a_full_disk_is_named_and_nothing_is_left_on_it(small_disk: Path) -> None:
     files = Files(small_disk)
     with pytest.raises(FolderUnusable, match=r"^Nothing can be saved under .*: No space left on device\.$"):
-        files.put(os.urandom(200_000), ".png")
+        files.put(os.urandom(1_000_000), ".png")
     assert kept(small_disk) == []
     name = files.put(b"small enough", ".png")
     assert files.get(name, ".png") == b"small enough"
+
+
+def test_a_read_only_disk_is_named_and_what_is_on_it_can_still_be_read(small_disk: Path) -> None:
+    files = Files(small_disk)
+    name = files.put(b"a picture", ".png")
+    make_readonly(small_disk)
+    with pytest.raises(FolderUnusable, match=r"^Nothing can be saved under .*: Read-only file system\.$"):
+        files.put(b"another", ".png")
+    with pytest.raises(FolderUnusable, match=r"^Nothing can be deleted from .*: Read-only file system\.$"):
+        files.delete(name, ".png")
+    assert files.get(name, ".png") == b"a picture"
 
 
 def test_a_disk_that_fails_at_the_last_moment_leaves_nothing_behind(
