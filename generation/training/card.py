@@ -1,0 +1,133 @@
+"""Writes the pocket model's MODEL_CARD from its recipe, its vocabulary and its evaluation, so that no figure is copied.
+
+What the model cannot do is in words, in LIMITS; read the grid before you release and mend them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from generation.training import diffusion
+from generation.training.vocabulary import things
+
+MEASURES = (
+    ("One thing, by colour picture, first guess", "single_colour_top1"),
+    ("One thing, by colour picture, first five", "single_colour_top5"),
+    ("One thing, by grey shape, first guess", "single_shape_top1"),
+    ("One thing, by grey shape, first five", "single_shape_top5"),
+    ("The colour asked for is there", "colour_right"),
+    ("A recoloured thing, by grey shape, first guess", "coloured_shape_top1"),
+    ("Two things: both right, each in its half, first guess", "pair_both_top1"),
+    ("Two things: both right, each in its half, first ten", "pair_both_top10"),
+    ("Sunglasses, hat or crown: the right one", "accessory_right"),
+    ("Something ridden: the right mount", "mount_right"),
+)
+
+LIMITS = """\
+- Anything outside the list above: an unknown word falls into letters that mean nothing to it, and mud comes out.
+- Text, hands, crowds, more than three of a kind, styles, light, weather, verbs other than wearing and riding.
+- Fine detail: a latent cell is 16x16 pixels, and small things in scenes stay soft.
+- Other sizes: it was trained at 128x128 and knows no other.
+- It saw each thing from one side only, as one drawing: it knows the look of a drawing of a fox, not foxes."""
+
+TEMPLATE = """\
+# The pocket model
+
+A small text-to-image latent diffusion model that ships with Darkroom, so that all of it can be seen on a machine with no
+GPU and no model hub. It paints 128x128 pictures in the manner of 3D emoji. It is an ordinary Stable-Diffusion-style
+pipeline (`StableDiffusionPipeline.from_pretrained` loads it unchanged), so what is said of noise, latents, tokens,
+cross-attention, guidance and decoding is true of it.
+
+![48 pictures: 24 things, 18 scenes, and the two test prompts with three seeds each](../../docs/images/pocket-grid.png)
+
+The prompts of the grid are in [pocket-grid.txt](../../docs/images/pocket-grid.txt), row by row.
+
+## What it was taught
+
+{count} things: {names}. Second names are in `vocabulary.json`. Colours: {colours}; backgrounds in those colours.
+Two things next to, left of, right of, above, below or on each other; wearing {accessories}; riding {mounts};
+two or three of a kind.
+
+## How well, by a judge that it was not trained on
+
+The judge is a small classifier trained on other scenes (`generation/training/judge.py`); the last column is the judge's
+own score on true scenes that neither has seen. 25 steps, guidance 3.5, fixed seeds.
+
+| | the model | true scenes |
+|---|---|---|
+{table}
+
+“a red fox wearing sunglasses on a skateboard” has everything in it for {fox} of 10 seeds, “an astronaut riding a horse” for
+{astronaut} of 10. Two seeds of one prompt lie {apart} grey levels apart (root mean square; median over {count} things).
+
+## What it cannot do
+
+{limits}
+
+## Parts
+
+- `unet`: the denoiser, widths {widths} on grids of 8x8 and 4x4, cross-attention on both; half precision.
+- `text_encoder`: a CLIP text encoder, 2 layers, width 160, 24 tokens; single precision.
+- `vae`: latents of 40x8x8, principal components of patches; encoder by construction, decoder trained; half precision.
+- `scheduler`: DDIM, v-prediction, 1,000 timesteps, scaled-linear betas rescaled to zero terminal SNR, trailing spacing.
+
+## Data, licence, recipe
+
+Pictures: Microsoft's Fluent Emoji (MIT; npm `@lobehub/fluent-emoji-3d` 1.1.0). Names: `emojibase-data` 17 (MIT). See
+`NOTICE`. They are composed at random into captioned scenes during the training; no picture is kept here. The weights
+are under Darkroom's MIT licence.
+
+`python -m generation.training`, seed {seed}: {pictures} pictures on CPU; AdamW, batches of {batch}, learning rate
+{rate} (twice that for cross-attention and text encoder), falling at the end; one caption in ten dropped; an average of
+the weights is what ships.
+
+{stages}
+
+What was tried, failures included: `docs/decisions/0001` and `0003`.
+"""
+
+
+def write_card(model: Path, evaluation: Path) -> None:
+    """Write MODEL_CARD.md into the model's folder."""
+    recipe, taught = _read(model / "recipe.json"), _read(model / "vocabulary.json")
+    figures = _read(evaluation)
+    rows = [
+        f"| {title} | {_percent(figures[name])} | {_percent(figures[f'true_{name}'])} |" for title, name in MEASURES
+    ]
+    (model / "MODEL_CARD.md").write_text(
+        TEMPLATE.format(
+            count=len(taught["things"]),
+            names=", ".join(thing["name"] for thing in taught["things"]),
+            colours=", ".join(taught["colours"]),
+            accessories=", ".join(taught["accessories"]),
+            mounts=", ".join(taught["mounts"]),
+            table="\n".join(rows),
+            fox=round(10 * figures["fox_card"]),
+            astronaut=round(10 * figures["astronaut_card"]),
+            apart=round(figures["seeds_apart_median"]),
+            limits=LIMITS,
+            widths=" and ".join(str(width) for width in recipe["channels"]),
+            seed=recipe["seed"],
+            pictures=f"{recipe['pictures_seen']:,}",
+            batch=recipe["batch"],
+            rate=recipe["learning_rate"],
+            stages="\n".join(_stage(stage) for stage in diffusion.CURRICULUM),
+        )
+    )
+
+
+def _stage(stage: diffusion.Stage) -> str:
+    shares = ", ".join(f"{100 * share:.0f} % {kind}" for kind, share in vars(stage.mixture).items() if share)
+    when = f"until {stage.until:,} pictures" if stage.until < 10**9 else "then"
+    return f"- {when}: {len(things(stage.wave))} things; {shares}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
