@@ -35,8 +35,8 @@ LIMITS = """\
 TEMPLATE = """\
 # The pocket model
 
-A small text-to-image latent diffusion model that ships with Darkroom, so that all of it can be seen on a machine with no
-GPU and no model hub. It paints 128x128 pictures in the manner of 3D emoji. It is an ordinary Stable-Diffusion-style
+A small text-to-image latent diffusion model that ships with Darkroom, so that all of it can be seen on a machine with
+no GPU and no model hub. It paints 128x128 pictures in the manner of 3D emoji. It is an ordinary Stable-Diffusion-style
 pipeline (`StableDiffusionPipeline.from_pretrained` loads it unchanged), so what is said of noise, latents, tokens,
 cross-attention, guidance and decoding is true of it.
 
@@ -59,8 +59,8 @@ own score on true scenes that neither has seen. 25 steps, guidance 3.5, fixed se
 |---|---|---|
 {table}
 
-“a red fox wearing sunglasses on a skateboard” has everything in it for {fox} of 10 seeds, “an astronaut riding a horse” for
-{astronaut} of 10. Two seeds of one prompt lie {apart} grey levels apart (root mean square; median over {count} things).
+“a red fox wearing sunglasses on a skateboard” has everything in it for {fox} of 10 seeds, “an astronaut riding a
+horse” for {astronaut} of 10. Two seeds of one prompt lie {apart} grey levels apart (root mean square; median over {count} things).
 
 ## What it cannot do
 
