@@ -1,25 +1,31 @@
-"""A real bot with a real store and a scripted worker, on a simulated Discord."""
+"""A real bot with a real store and a scripted worker, on two Discords: simcord's and our own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-import simcord
 
 from bot.client import DarkroomBot, create_bot
-from bot.errors import explain
+from bot.delivery import Spawn
 from bot.parts import Parts
 from bot.settings import Settings
 from generation.models import ModelInfo, Models, pocket_model
 from generation.studio import Studio
 from store.database import Database
 from store.files import Files
+from tests.bot.driving import PATIENCE, Driver, Process
+from tests.bot.loopback_driver import loopback
 from tests.bot.scripted import ScriptedDispatcher
-from tests.bot.simcord_driver import PATIENCE, SimcordDriver, unwatched
+from tests.bot.simcord_driver import simulated
 
+HARNESSES: dict[str, Callable[[Process], AbstractAsyncContextManager[Driver]]] = {
+    "simcord": simulated,
+    "loopback": loopback,
+}
 INTERVAL = 0.2  # seconds between edits; people get at least 1.5, a test has no time for that
 BIG = ModelInfo(name="big", source="nowhere", title="Large pictures", steps=30, width=64, height=64, max_side=256)
 
@@ -33,7 +39,7 @@ class Stage:
         self.parts: Parts
         self.bot: DarkroomBot
 
-    async def open(self) -> DarkroomBot:
+    async def open(self, spawn: Spawn = asyncio.create_task) -> DarkroomBot:
         """A new process on the same data, with a new worker."""
         models: Models = self.settings.known_models
         database = Database(self.settings.database_url)
@@ -43,7 +49,7 @@ class Stage:
         studio = Studio(database, files, self.worker, models, most_waiting=self.settings.waiting_limit)
         await studio.start()
         self.parts = Parts(database=database, files=files, studio=studio)
-        self.bot = create_bot(self.settings, parts=self.parts, spawn=unwatched, progress_interval=INTERVAL)
+        self.bot = create_bot(self.settings, parts=self.parts, spawn=spawn, progress_interval=INTERVAL)
         return self.bot
 
     async def all_delivered(self) -> None:
@@ -70,18 +76,8 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path / "data")
 
 
-@pytest.fixture
-async def env(stage: Stage) -> AsyncIterator[simcord.Env]:
-    """The simulated Discord; at the end no error may have happened that nobody foresaw."""
-    env = simcord.Env(await stage.open(), check_errors=False)
-    await env.start()
-    yield env
-    await stage.close()
-    await env.shutdown()
-    assert [error for error in env.errors if explain(error).reference is not None] == []
-
-
-@pytest.fixture
-def driver(env: simcord.Env, stage: Stage) -> SimcordDriver:
-    """People at a channel of the simulated Discord."""
-    return SimcordDriver(env, stage.open, stage.close)
+@pytest.fixture(params=HARNESSES)
+async def driver(request: pytest.FixtureRequest, stage: Stage) -> AsyncIterator[Driver]:
+    """People at a channel, of a simulated Discord and of our own in turn."""
+    async with HARNESSES[request.param](stage) as driver:
+        yield driver

@@ -1,6 +1,6 @@
 """What a scenario may do and see, whichever Discord it runs against.
 
-A scenario is written once against `Driver`; a harness (simcord here, the playground elsewhere) gives one.
+A scenario is written once against `Driver`; a harness (`simcord_driver`, `loopback_driver`) gives one.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from bot.client import DarkroomBot
+from bot.delivery import Spawn
 from generation.events import Generate
 
 T = TypeVar("T")
+PATIENCE = 10.0  # seconds until a scenario gives up; nothing here takes one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,8 +24,8 @@ class Seen:
     id: int
     content: str
     cards: tuple[str, ...]  # the text of each embed: description and footer
-    files: tuple[str, ...]  # names of the attachments
-    pictures: tuple[str, ...]  # which of them an embed shows
+    pictures: tuple[str, ...]  # the file that each embed shows
+    files: tuple[str, ...]  # files beside those, which people would see once more
     buttons: tuple[str, ...]  # labels
     ephemeral: bool
     pings: bool  # whether anybody is notified
@@ -39,6 +42,18 @@ class Edit:
 
     at: float  # seconds of the loop's clock
     text: str
+
+
+class Process(Protocol):
+    """The bot's process: its parts and its data."""
+
+    async def open(self, spawn: Spawn) -> DarkroomBot:
+        """A new process on the same data; `spawn` starts the bot's background tasks."""
+        ...
+
+    async def close(self) -> None:
+        """End the process, with whatever is under way."""
+        ...
 
 
 class Driver(Protocol):

@@ -8,17 +8,17 @@ with `until`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import discord
 import simcord
 from simcord._runtime import _BOT_SCOPE  # pinned version: the one way to start a task that simcord does not wait for
 
-from bot.client import DarkroomBot
-from tests.bot.driving import Edit, Seen, T
-
-PATIENCE = 10.0  # seconds until a scenario gives up; nothing here takes one
+from bot.errors import explain
+from tests.bot.driving import PATIENCE, Edit, Process, Seen, T
+from tests.discord_spec import request_problems
 
 
 def unwatched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -30,18 +30,27 @@ def unwatched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         _BOT_SCOPE.reset(token)
 
 
+@contextlib.asynccontextmanager
+async def simulated(process: Process) -> AsyncIterator[SimcordDriver]:
+    """A driver; at the end no error may have happened that nobody foresaw, and no request that Discord would refuse."""
+    env = simcord.Env(await process.open(unwatched), check_errors=False)
+    await env.start()
+    yield SimcordDriver(env, process)
+    await process.close()
+    await env.shutdown()
+    errors = [error for error in env.errors if explain(error).reference is not None]
+    assert errors == [], errors
+    requests = [(sent.method, sent.path, sent.json) for sent in env.http_requests]
+    problems = [problem for request in requests for problem in request_problems(*request)]
+    assert problems == [], problems
+
+
 class SimcordDriver:
     """See `tests.bot.driving.Driver`."""
 
-    def __init__(
-        self,
-        env: simcord.Env,
-        open_bot: Callable[[], Coroutine[Any, Any, DarkroomBot]],
-        close_bot: Callable[[], Coroutine[Any, Any, None]],
-    ) -> None:
+    def __init__(self, env: simcord.Env, process: Process) -> None:
         self.env = env
-        self._open_bot = open_bot
-        self._close_bot = close_bot
+        self._process = process
         self.guild = env.create_guild(name="Studio")
         self.channel = self.guild.create_text_channel("gallery")
         self._people: dict[str, simcord.MemberActor] = {}
@@ -83,8 +92,8 @@ class SimcordDriver:
             return found
 
     async def restart(self) -> None:
-        await self._close_bot()
-        await self.env.restart_bot(await self._open_bot())
+        await self._process.close()
+        await self.env.restart_bot(await self._process.open(unwatched))
 
     def _note(self, event: str, payload: Any) -> None:
         if event == "MESSAGE_UPDATE":
@@ -99,12 +108,15 @@ def seen(message: discord.Message) -> Seen:
         "\n".join(part for part in (embed.title, embed.description, embed.footer.text) if part)
         for embed in message.embeds
     )
+    pictures = tuple(str(embed.image.url).rsplit("/", 1)[-1] for embed in message.embeds if embed.image.url)
+    files = [attachment.filename for attachment in message.attachments]
     return Seen(
         id=message.id,
         content=message.content,
         cards=cards,
-        files=tuple(attachment.filename for attachment in message.attachments),
-        pictures=tuple(str(embed.image.url).rsplit("/", 1)[-1] for embed in message.embeds if embed.image.url),
+        pictures=pictures,
+        # simcord goes on listing a file that an embed shows; Discord does not (docs/decisions/0061)
+        files=tuple(name for name in files if name not in pictures),
         buttons=tuple(str(button.label) for button in buttons if isinstance(button, discord.Button)),
         ephemeral=message.flags.ephemeral,
         pings=bool(message.mentions or message.role_mentions or message.mention_everyone),

@@ -15,14 +15,14 @@ async def test_again_makes_a_new_picture_of_the_same_request_with_a_new_seed(dri
     assert again.request.again(seed=42) == stage.worker.orders[0].request
     stage.worker.finish(again.job)
     await driver.until(lambda: "Again" in latest(driver, answer).buttons)
-    assert latest(driver, message).files == message.files
+    assert latest(driver, message) == message
 
 
 async def test_strip_adds_the_strip_to_the_picture_and_takes_its_button_away(driver: Driver, stage: Stage) -> None:
     message = await finished(driver, stage.worker)
     assert await driver.click("bob", message, "Strip") is None
     with_strip = latest(driver, message)
-    assert with_strip.files == with_strip.pictures == (message.files[0], "strip.png")
+    assert (with_strip.pictures, with_strip.files) == ((*message.pictures, "strip.png"), ())
     assert with_strip.cards[0] == message.cards[0]
     assert with_strip.buttons == ("Again", "Delete")
 

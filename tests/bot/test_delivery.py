@@ -15,6 +15,9 @@ EDIT_BY_TOKEN = "/webhooks/*/*/messages/*"
 POST = "/channels/*/messages"
 
 
+pytestmark = pytest.mark.parametrize("driver", ["simcord"], indirect=True)
+
+
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "RETRY_PAUSES", (0.05,))
