@@ -15,7 +15,7 @@ from diffusers import StableDiffusionPipeline
 
 from generation.training import autoencoder, text
 from generation.training.diffusion import Training, recipe
-from generation.training.vocabulary import ACCESSORIES, COLOUR_SYNONYMS, COLOURS, Thing, plural
+from generation.training.vocabulary import Thing, taught_words
 
 
 def assemble(folder: Path, target: Path, taught: list[Thing], seed: int) -> dict[str, object]:
@@ -35,28 +35,10 @@ def assemble(folder: Path, target: Path, taught: list[Thing], seed: int) -> dict
         requires_safety_checker=False,
     )
     pipeline.save_pretrained(target, safe_serialization=True)
-    _write(target / "vocabulary.json", vocabulary(taught))
+    _write(target / "vocabulary.json", taught_words(taught))
     facts = {**recipe(), "seed": seed, "pictures_seen": training.pictures, "things": len(taught)}
     _write(target / "recipe.json", facts)
     return facts
-
-
-def vocabulary(taught: list[Thing]) -> dict[str, object]:
-    """What the model was taught, for those who must tell people what it knows."""
-    return {
-        "things": [
-            {
-                "name": thing.name,
-                "names": list(thing.names),
-                "plural": plural(thing.name),
-                "face": thing.face is not None,
-            }
-            for thing in taught
-        ],
-        "colours": sorted({word for colour in COLOURS for word in COLOUR_SYNONYMS.get(colour, (colour,))}),
-        "accessories": [thing.name for thing in taught if thing.label in ACCESSORIES],
-        "mounts": [thing.name for thing in taught if thing.mount],
-    }
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

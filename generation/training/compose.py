@@ -18,7 +18,19 @@ from PIL import Image
 
 from generation.training import vocabulary
 from generation.training.sprites import Rgba, sprite_image
-from generation.training.vocabulary import COLOUR_SYNONYMS, COLOURS, Thing, plural, with_article
+from generation.training.vocabulary import (
+    BACKGROUND,
+    COLOUR_SYNONYMS,
+    COLOURS,
+    COUNTS,
+    OPENINGS,
+    RELATIONS,
+    RIDING,
+    WEARING,
+    Thing,
+    plural,
+    with_article,
+)
 
 Picture = NDArray[np.uint8]  # [side, side, 3], sRGB
 
@@ -127,7 +139,7 @@ class Composer:
         placements, caption = [rider], name
         if self._thing(rider.label).face and rng.random() < 0.4:
             placements, caption = self._wear(rng, rider, name)
-        verb = rng.choice(["on", "on", "riding", "riding", "riding on", "on top of"])
+        verb = rng.choice(RIDING)
         return [replace(under, colour=colour), *placements], f"{caption} {verb} {with_article(mount_name)}"
 
     def _count(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
@@ -142,7 +154,7 @@ class Composer:
             Placement(thing.label, (i + 0.5) / many, height + rng.uniform(-0.04, 0.04), size, colour)
             for i in range(many)
         ]
-        return places, f"{('two', 'three')[many - 2]} {name}"
+        return places, f"{COUNTS[many - 2]} {name}"
 
     def _thing(self, label: str) -> Thing:
         return next(thing for thing in self.things if thing.label == label)
@@ -169,7 +181,7 @@ class Composer:
         side = -1 if wearer.mirrored else 1
         x, y = wearer.x + side * (face.x - 0.5) * wearer.size, wearer.y + (height - 0.5) * wearer.size
         worn = _say(rng, self._thing(label))
-        verb = rng.choice(["wearing", "wearing", "with", "in"])
+        verb = rng.choice(WEARING)
         return [wearer, Placement(label, x, y, size)], f"{name} {verb} {with_article(worn)}"
 
     # --- painting ------------------------------------------------------------------------------
@@ -234,13 +246,6 @@ def recolour(sprite: Rgba, colour: str) -> Rgba:
     return result
 
 
-_SIDEWAYS = {
-    "beside": ["next to", "next to", "beside", "and", "and", "with"],
-    "left": ["left of", "to the left of"],
-    "right": ["right of", "to the right of"],
-}
-
-
 @dataclass(frozen=True)
 class _Background:
     colour: str | None  # the word for it, where the caption may name it
@@ -301,20 +306,17 @@ def _arrange(rng: random.Random, relation: str) -> tuple[str, tuple[float, float
     u = rng.uniform
     first_size, second_size = u(0.42, 0.52), u(0.42, 0.52)
     if relation in {"beside", "left", "right"}:
-        words = _SIDEWAYS[relation]
         left, right = (0.26 + u(-0.02, 0.02), 0.5 + u(-0.12, 0.12)), (0.74 + u(-0.02, 0.02), 0.5 + u(-0.12, 0.12))
         swap = relation == "right" or (relation == "beside" and rng.random() < 0.25)
         a, b = (right, left) if swap else (left, right)
     elif relation in {"above", "below"}:
-        words = {"above": ["above", "above", "over"], "below": ["below", "below", "under"]}[relation]
         upper, lower = (0.5 + u(-0.12, 0.12), 0.26 + u(-0.02, 0.02)), (0.5 + u(-0.12, 0.12), 0.74 + u(-0.02, 0.02))
         a, b = (upper, lower) if relation == "above" else (lower, upper)
     else:
-        words = ["on", "on", "on top of", "sitting on", "standing on"]
         first_size, second_size = u(0.44, 0.52), u(0.48, 0.56)
         x = 0.5 + u(-0.08, 0.08)
         a, b = (x + u(-0.04, 0.04), 0.33 + u(-0.02, 0.02)), (x, 0.72 + u(-0.02, 0.02))
-    return rng.choice(words), (*a, first_size), (*b, second_size)
+    return rng.choice(RELATIONS[relation]), (*a, first_size), (*b, second_size)
 
 
 def _seat(rng: random.Random, mount: Thing, rider: Placement) -> tuple[Placement, Placement]:
@@ -339,11 +341,11 @@ def _seat(rng: random.Random, mount: Thing, rider: Placement) -> tuple[Placement
 def _dress(rng: random.Random, caption: str, background: _Background) -> str:
     """The caption with the background named where it has a name, and some of the ways people begin or shorten it."""
     if background.colour:
-        named = f"{background.colour} background"
+        named = f"{background.colour} {BACKGROUND}"
         caption += f" on {with_article(named)}" if rng.random() < 0.75 else f", {named}"
     draw = rng.random()
     if draw < 0.10:
-        return rng.choice(["a picture of ", "an emoji of ", "an illustration of ", "a drawing of "]) + caption
+        return f"{rng.choice(OPENINGS)} {caption}"
     if draw < 0.22 and caption.startswith(("a ", "an ")):
         return caption.split(" ", 1)[1]
     return caption

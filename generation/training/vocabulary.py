@@ -7,6 +7,7 @@ says when a thing joins the training: the model learns the first wave well befor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -164,6 +165,21 @@ COLOUR_SYNONYMS = {"gray": ("gray", "grey"), "purple": ("purple", "violet")}
 
 ACCESSORIES = ("sunglasses", "top hat", "crown")  # labels; worn by things that have a face
 
+# The phrases of captions. One that stands twice is used twice as often.
+RELATIONS = {
+    "beside": ("next to", "next to", "beside", "and", "and", "with"),
+    "left": ("left of", "to the left of"),
+    "right": ("right of", "to the right of"),
+    "above": ("above", "above", "over"),
+    "below": ("below", "below", "under"),
+    "on": ("on", "on", "on top of", "sitting on", "standing on"),
+}
+WEARING = ("wearing", "wearing", "with", "in")
+RIDING = ("on", "on", "riding", "riding", "riding on", "on top of")
+COUNTS = ("two", "three")
+BACKGROUND = "background"  # after a colour
+OPENINGS = ("a picture of", "an emoji of", "an illustration of", "a drawing of")
+
 
 def _listed(text: str) -> frozenset[str]:
     return frozenset(text.split(", "))
@@ -206,6 +222,30 @@ def plural(name: str) -> str | None:
     if name.endswith("y") and name[-2] not in "aeiou":
         return name[:-1] + "ies"
     return name + "s"
+
+
+def taught_words(taught: list[Thing]) -> dict[str, object]:
+    """All that captions say of these things, as it ships beside the model (`generation.vocabulary.Vocabulary`)."""
+    described = [
+        {"name": thing.name, "names": list(thing.names), "plural": plural(thing.name), "face": thing.face is not None}
+        for thing in taught
+    ]
+    return {
+        "things": described,
+        "colours": sorted(_colour_words()),
+        "accessories": [thing.name for thing in taught if thing.label in ACCESSORIES],
+        "mounts": [thing.name for thing in taught if thing.mount],
+        "relations": _once(phrase for phrases in RELATIONS.values() for phrase in phrases),
+        "wearing": _once(WEARING),
+        "riding": _once(RIDING),
+        "counts": list(COUNTS),
+        "backgrounds": [f"on {with_article(f'{colour} {BACKGROUND}')}" for colour in COLOURS],
+        "openings": list(OPENINGS),
+    }
+
+
+def _once(phrases: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(phrases))
 
 
 def _colour_words() -> set[str]:
