@@ -60,7 +60,8 @@ own score on true scenes that neither has seen. 25 steps, guidance 3.5, fixed se
 {table}
 
 “a red fox wearing sunglasses on a skateboard” has everything in it for {fox} of 10 seeds, “an astronaut riding a
-horse” for {astronaut} of 10. Two seeds of one prompt lie {apart} grey levels apart (root mean square; median over {count} things).
+horse” for {astronaut} of 10. Two seeds of one prompt lie {apart} grey levels apart (root mean
+square; median over {count} things).
 
 ## What it cannot do
 
