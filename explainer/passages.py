@@ -21,6 +21,7 @@ TOPICS: Final = frozenset(
         # what they are made from, and what follows
         "training", "data", "learning", "originality", "failures", "cost", "provenance", "pocket",
         # people, and people beside machines
+        "themes", "worlds",
         "creativity", "imagery", "memory", "perception", "development", "blindspots", "tests", "sameness", "goals",
         "meaning", "authorship",
     }
