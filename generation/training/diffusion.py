@@ -55,7 +55,11 @@ class Stage:
 CURRICULUM = (
     Stage(55_000, 2, Mixture(canonical=0.48, coloured=0.22, pair=0.15, worn=0.06, ridden=0.06, count=0.03)),
     Stage(90_000, 1, Mixture(canonical=0.46, coloured=0.24, pair=0.13, worn=0.06, ridden=0.09, count=0.02)),
-    Stage(10**9, 1, Mixture(canonical=0.10, single=0.18, coloured=0.18, pair=0.22, worn=0.12, ridden=0.17, count=0.03)),
+    Stage(
+        10**9,
+        1,
+        Mixture(canonical=0.20, single=0.15, coloured=0.17, pair=0.19, worn=0.11, ridden=0.15, count=0.03),
+    ),
 )
 
 
