@@ -8,10 +8,13 @@ import pytest
 
 from explainer.errors import ExplainerError, PassageError
 from explainer.passages import KNOWLEDGE, OURS, TOPICS, Passage, Source, load_passages, read_passage
+from generation.models import pocket_model
+from generation.training.vocabulary import COLOURS, things
 
 PASSAGES = load_passages()
 LEAST_WORDS, MOST_WORDS = 60, 140
 LEAST_QUESTIONS = 5
+LEAST_PASSAGES = 150
 MACHINE_PATH = re.compile(r"/(?:home|root|work|tmp|usr|var|Users)/|[A-Z]:\\")
 ABOUT_US = {
     "pocket",
@@ -57,7 +60,7 @@ each = pytest.mark.parametrize("passage", PASSAGES, ids=lambda passage: passage.
 
 def test_every_file_in_a_folder_is_a_passage_and_the_readme_is_none() -> None:
     assert len(PASSAGES) == len(list(KNOWLEDGE.glob("*/*.md")))
-    assert PASSAGES
+    assert len(PASSAGES) >= LEAST_PASSAGES
     assert not [path for path in KNOWLEDGE.rglob("*") if path.is_file() and path.suffix != ".md"]
     assert [path.name for path in KNOWLEDGE.glob("*.md")] == ["README.md"]
 
@@ -163,3 +166,19 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     written(tmp_path, "").write_bytes(b"---\n\xff")
     with pytest.raises(PassageError, match="noise/one"):
         load_passages(tmp_path)
+
+
+def text_of(name: str) -> str:
+    return next(passage.text for passage in PASSAGES if passage.id == name)
+
+
+def test_what_is_said_of_the_pocket_model_is_what_it_is_run_and_taught_with() -> None:
+    pocket = pocket_model()
+    assert f"{pocket.width} by {pocket.height} pixels" in text_of("pocket/what-it-is")
+    assert f"in {pocket.steps} steps with a guidance of {pocket.guidance_scale:g}" in text_of("pocket/what-it-is")
+    assert f"{pocket.guidance_scale:g} for Darkroom's pocket model" in text_of("guidance/too-much-guidance")
+    assert f"pocket model knows {pocket.width} by {pocket.height} pixels only" in text_of("editing/aspect-ratio")
+    assert (len(things(1)), "taught fifty" in text_of("pocket/what-it-knows")) == (50, True)
+    assert (len(COLOURS), "eleven colours" in text_of("pocket/what-it-knows")) == (11, True)
+    named = {"fox", "cat", "panda", "penguin", "rocket", "pizza", "house", "balloon", "robot", "astronaut"}
+    assert named <= {thing.name for thing in things(1)}
