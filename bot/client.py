@@ -14,12 +14,14 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.cogs.imagine import Imagine
+from bot.cogs.models import ModelsCog
 from bot.conversation import Conversation
 from bot.delivery import Delivery, Spawn
 from bot.errors import tell
+from bot.offers import Offers
 from bot.parts import Parts, open_parts
 from bot.settings import Settings
-from bot.views.picture import BUTTONS
+from bot.views import offer, picture
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +39,11 @@ class DarkroomTree(app_commands.CommandTree["DarkroomBot"]):
 
 
 class DarkroomBot(commands.Bot):
-    """Discord's side of Darkroom. `conversation` and `delivery` are there from `setup_hook` on."""
+    """Discord's side of Darkroom. `conversation`, `delivery` and `offers` are there from `setup_hook` on."""
 
     conversation: Conversation
     delivery: Delivery
+    offers: Offers
     parts: Parts
 
     def __init__(self, settings: Settings, *, parts: Parts | None, spawn: Spawn, interval: float) -> None:
@@ -69,8 +72,10 @@ class DarkroomBot(commands.Bot):
         studio = self.parts.studio
         self.delivery = Delivery(self, studio, self.conversation, interval=self._interval, spawn=self._spawn)
         self._stack.push_async_callback(self.delivery.close)
+        self.offers = Offers(self.conversation, self.delivery)
         await self.add_cog(Imagine(self))
-        self.add_dynamic_items(*BUTTONS)
+        await self.add_cog(ModelsCog(self))
+        self.add_dynamic_items(*picture.BUTTONS, *offer.BUTTONS)
         await self.tree.sync()
         await self.delivery.start()
 

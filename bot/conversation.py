@@ -1,7 +1,8 @@
 """What a person says becomes a request to the studio; what is asked of a picture becomes an answer.
 
 Every front end calls this and hands in plain values and the person; it knows no Discord. Checking a
-request (`imagine_request`) touches neither disk nor network, so a mistake is answered at once.
+request (`imagine_request`) touches neither disk nor network, so a mistake is answered at once; a model's
+vocabulary is read from disk when it is first needed, and kept.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import math
 
-from generation.studio import Job, Owner, Picture, Place, Studio
-
 from bot.errors import NotAllowed, NotThere
 from generation.models import ModelInfo, Models
 from generation.pictures.strip import choose_steps, draw_strip
 from generation.request import GenerationRequest, make_request, parse_size
+from generation.studio import Job, Owner, Picture, Place, Studio
+from generation.vocabulary import Lexicon, Lexicons
 
 
 class Conversation:
@@ -22,6 +23,7 @@ class Conversation:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
+        self._lexicons = Lexicons()
 
     @property
     def models(self) -> Models:
@@ -65,6 +67,24 @@ class Conversation:
             width=width,
             height=height,
         )
+
+    def lexicon(self, model: str) -> Lexicon | None:
+        """By which the model reads prompts; None: it takes any words.
+
+        Raises:
+            UnknownModel: no configured model has that name.
+            ModelError: its vocabulary is damaged.
+        """
+        return self._lexicons.of(self.models.get(model))
+
+    def unknown_words(self, request: GenerationRequest) -> tuple[str, ...]:
+        """The words of the prompt that the model was not taught; none where it takes any words.
+
+        Raises:
+            ModelError: the model's vocabulary is damaged.
+        """
+        lexicon = self.lexicon(request.model)
+        return () if lexicon is None else lexicon.unknown(request.prompt)
 
     async def submit(self, request: GenerationRequest, person: Owner, place: Place | None = None) -> Job:
         """Store the request as a job that waits.

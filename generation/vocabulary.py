@@ -157,9 +157,8 @@ class Lexicon:
         if len(text) not in FUZZY_LETTERS:
             return
         written = {" ".join(known): name for known, name in self._known.items()}
-        for close in difflib.get_close_matches(text, written, n=MOST_SUGGESTIONS, cutoff=LIKENESS):
-            sure = close[0] == text[0] or difflib.SequenceMatcher(None, close, text).ratio() >= SURE_LIKENESS
-            if sure:
+        for close in difflib.get_close_matches(text, written, n=1, cutoff=LIKENESS):
+            if close[0] == text[0] or difflib.SequenceMatcher(None, close, text).ratio() >= SURE_LIKENESS:
                 yield written[close]
 
     def _in_number(self, known: str, *, is_plural: bool) -> str:

@@ -8,11 +8,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.cogs.models import MAX_CHOICES, model_choices
+
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
-
-MAX_CHOICES = 25  # Discord's limit for autocomplete
-CHOICE_LIMIT = 100  # characters of a choice's name and value
 
 
 class Imagine(commands.Cog):
@@ -56,20 +55,15 @@ class Imagine(commands.Cog):
             size=size,
             model=model,
         )
-        await self._bot.delivery.ask(interaction, request, strip=strip)
+        unknown = self._bot.conversation.unknown_words(request)
+        if unknown:
+            await self._bot.offers.ask_first(interaction, request, unknown, strip=strip)
+        else:
+            await self._bot.delivery.ask(interaction, request, strip=strip)
 
     @imagine.autocomplete("model")
     async def _models(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        wanted = typed.casefold()
-        found = [
-            model
-            for model in self._bot.conversation.models.all
-            if wanted in model.name.casefold() or wanted in model.title.casefold()
-        ]
-        return [
-            app_commands.Choice(name=f"{model.name}: {model.title}"[:CHOICE_LIMIT], value=model.name[:CHOICE_LIMIT])
-            for model in found[:MAX_CHOICES]
-        ]
+        return model_choices(self._bot.conversation.models, typed)
 
     @imagine.autocomplete("size")
     async def _sizes(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:

@@ -6,51 +6,18 @@ owner too, is looked up in the store when it is pressed.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING
 
 import discord
 
-from bot.errors import tell
 from bot.places import owner_of
+from bot.views.id_button import IdButton
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
 
 
-class _IdButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"darkroom:never:(?P<id>\d+)"):
-    """A button about one row of the store. A subclass gives its template, its looks and `pressed`."""
-
-    ACT: str
-    LABEL: str
-    STYLE = discord.ButtonStyle.secondary
-
-    def __init__(self, row_id: int) -> None:
-        self.row_id = row_id
-        super().__init__(
-            discord.ui.Button(label=self.LABEL, style=self.STYLE, custom_id=f"darkroom:{self.ACT}:{row_id}")
-        )
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """The button again, from the id in its `custom_id`."""
-        return cls(int(match["id"]))
-
-    async def callback(self, interaction: discord.Interaction) -> None:
-        """Do what the button says; an error becomes a sentence for the person who pressed."""
-        try:
-            await self.pressed(interaction, cast("DarkroomBot", interaction.client))
-        except Exception as error:  # noqa: BLE001  # an edge: discord.py would only log it, and the press would hang
-            await tell(interaction, error)
-
-    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
-        """What the button does."""
-        raise NotImplementedError
-
-
-class Again(_IdButton, template=r"darkroom:again:(?P<id>\d+)"):
+class Again(IdButton, template=r"darkroom:again:(?P<id>\d+)"):
     """The same request with a new seed, as a new message."""
 
     ACT, LABEL, STYLE = "again", "Again", discord.ButtonStyle.primary
@@ -60,7 +27,7 @@ class Again(_IdButton, template=r"darkroom:again:(?P<id>\d+)"):
         await bot.delivery.ask(interaction, request)
 
 
-class Strip(_IdButton, template=r"darkroom:strip:(?P<id>\d+)"):
+class Strip(IdButton, template=r"darkroom:strip:(?P<id>\d+)"):
     """Adds the strip to the message with the picture, so that the two are kept and deleted together."""
 
     ACT, LABEL = "strip", "Strip"
@@ -69,7 +36,7 @@ class Strip(_IdButton, template=r"darkroom:strip:(?P<id>\d+)"):
         await bot.delivery.add_strip(interaction, self.row_id)
 
 
-class Delete(_IdButton, template=r"darkroom:delete:(?P<id>\d+)"):
+class Delete(IdButton, template=r"darkroom:delete:(?P<id>\d+)"):
     """Deletes the picture, its record and its message; its owner's to press."""
 
     ACT, LABEL, STYLE = "delete", "Delete", discord.ButtonStyle.danger
@@ -80,7 +47,7 @@ class Delete(_IdButton, template=r"darkroom:delete:(?P<id>\d+)"):
         await interaction.delete_original_response()
 
 
-class Cancel(_IdButton, template=r"darkroom:cancel:(?P<id>\d+)"):
+class Cancel(IdButton, template=r"darkroom:cancel:(?P<id>\d+)"):
     """Cancels a job that waits or runs; its owner's to press."""
 
     ACT, LABEL = "cancel", "Cancel"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bot.client import DarkroomBot, create_bot
@@ -34,7 +35,9 @@ class Stage:
     """The bot's process: parts on a data folder, and a bot that uses them."""
 
     def __init__(self, folder: Path) -> None:
-        self.settings = Settings(data=folder, models=(pocket_model(), BIG), waiting_limit=3)
+        self.pocket = folder.parent / "pocket"  # without a vocabulary until a test writes one: it takes any words
+        pocket = msgspec.structs.replace(pocket_model(), source=str(self.pocket))
+        self.settings = Settings(data=folder, models=(pocket, BIG), waiting_limit=3)
         self.worker: ScriptedDispatcher
         self.parts: Parts
         self.bot: DarkroomBot

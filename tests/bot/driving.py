@@ -23,7 +23,7 @@ class Seen:
 
     id: int
     content: str
-    cards: tuple[str, ...]  # the text of each embed: description and footer
+    cards: tuple[str, ...]  # the text of each embed: title, description, fields and footer
     pictures: tuple[str, ...]  # the file that each embed shows
     files: tuple[str, ...]  # files beside those, which people would see once more
     buttons: tuple[str, ...]  # labels
@@ -59,8 +59,12 @@ class Process(Protocol):
 class Driver(Protocol):
     """Acts as people do, in one channel. People are named; a new name is a new member."""
 
+    async def command(self, person: str, name: str, **options: object) -> Seen:
+        """A command with these options; the answer as it stands when the command has returned."""
+        ...
+
     async def slash(self, person: str, **options: object) -> Seen:
-        """`/imagine` with these options; the answer as it stands when the command has returned."""
+        """`command` with `/imagine`."""
         ...
 
     async def click(self, person: str, message: Seen, label: str) -> Seen | None:

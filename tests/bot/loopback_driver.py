@@ -83,8 +83,11 @@ class LoopbackDriver:
         return self._people[name]
 
     async def slash(self, person: str, **options: object) -> Seen:
+        return await self.command(person, "imagine", **options)
+
+    async def command(self, person: str, name: str, **options: object) -> Seen:
         given = {name: value for name, value in options.items() if value is not None}
-        interaction = await self.person(person).slash("imagine", channel=CHANNEL, **given)
+        interaction = await self.person(person).slash(name, channel=CHANNEL, **given)
         answers = await self._answers(person, interaction)
         assert answers, "the command was not answered"
         return self._seen(answers[0])
@@ -137,7 +140,8 @@ class LoopbackDriver:
 
 
 def _card(embed: dict[str, Any]) -> str:
-    parts = (embed.get("title"), embed.get("description"), embed.get("footer", {}).get("text"))
+    fields = [f"{field['name']}\n{field['value']}" for field in embed.get("fields", ())]
+    parts = (embed.get("title"), embed.get("description"), *fields, embed.get("footer", {}).get("text"))
     return "\n".join(part for part in parts if part)
 
 

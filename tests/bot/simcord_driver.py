@@ -63,13 +63,17 @@ class SimcordDriver:
         return self._people[name]
 
     async def slash(self, person: str, **options: object) -> Seen:
-        result = await self.person(person).slash(self.channel, "imagine", **options)
+        return await self.command(person, "imagine", **options)
+
+    async def command(self, person: str, name: str, **options: object) -> Seen:
+        result = await self.person(person).slash(self.channel, name, **options)
         answers = [answer for answer in (result.response, *result.followups) if answer is not None]
         assert answers, "the command was not answered"
         return seen(answers[0].message)
 
     async def click(self, person: str, message: Seen, label: str) -> Seen | None:
-        target = next(m for m in self.channel.history() if m.id == message.id)
+        viewer = self.person(person)  # who also sees what only they were told
+        target = next(m for m in self.channel.history(viewer=viewer) if m.id == message.id)
         result = await self.person(person).click(target, label=label)
         assert result.acknowledged, "the press was not acknowledged"
         answers = [answer for answer in (result.response, *result.followups) if answer and answer.id != message.id]
@@ -105,7 +109,7 @@ class SimcordDriver:
 def seen(message: discord.Message) -> Seen:
     buttons = [item for row in message.components for item in getattr(row, "children", ())]
     cards = tuple(
-        "\n".join(part for part in (embed.title, embed.description, embed.footer.text) if part)
+        "\n".join(part for part in (embed.title, embed.description, *_fields(embed), embed.footer.text) if part)
         for embed in message.embeds
     )
     pictures = tuple(str(embed.image.url).rsplit("/", 1)[-1] for embed in message.embeds if embed.image.url)
@@ -121,3 +125,7 @@ def seen(message: discord.Message) -> Seen:
         ephemeral=message.flags.ephemeral,
         pings=bool(message.mentions or message.role_mentions or message.mention_everyone),
     )
+
+
+def _fields(embed: discord.Embed) -> list[str]:
+    return [f"{field.name}\n{field.value}" for field in embed.fields]
