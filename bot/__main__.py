@@ -21,6 +21,7 @@ from bot.settings import Settings, load_settings
 COMMANDS: dict[str, str] = {  # name -> module, imported when the command line is read
     "run": "bot.run",
     "imagine": "bot.terminal",
+    "models": "bot.model_list",
     "doctor": "bot.doctor",
     "migrate": "bot.migrate",
 }

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from bot.errors import SUCCESS, UserMistake
 from bot.held_log import held_log
+from bot.known_words import unknown_sentence
 from bot.output_files import check_targets, write_whole
 from bot.settings import Settings
 from generation import events
@@ -32,6 +33,7 @@ from generation.pictures.draw import PictureError, open_rgb
 from generation.pictures.strip import choose_steps, draw_strip
 from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
 from generation.request import GenerationRequest, RunFacts, make_request, parse_size
+from generation.vocabulary import Lexicons
 
 HELP = "make one picture and write it to a file"
 
@@ -112,6 +114,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         WorkerError: the worker could not make the picture.
     """
     plan = make_plan(arguments, settings.known_models)
+    warn_of_unknown_words(plan)
     try:
         with held_log(settings.log_level):
             facts = asyncio.run(imagine(plan, LocalDispatcher(Models(all=(plan.model,)))))
@@ -120,6 +123,19 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return INTERRUPTED
     print(f"{plan.out}: seed {facts.request.seed}, {facts.request.steps} steps, {facts.seconds:.1f} s")
     return SUCCESS
+
+
+def warn_of_unknown_words(plan: Plan) -> None:
+    """Say on stderr which words the model was not taught, if any; the picture is made all the same.
+
+    Raises:
+        ModelError: the model's vocabulary is damaged.
+    """
+    lexicon = Lexicons().of(plan.model)
+    unknown = () if lexicon is None else lexicon.unknown(plan.request.prompt)
+    if lexicon is not None and unknown:
+        sentence = unknown_sentence(plan.model.name, lexicon, unknown, "“{}”".format)
+        print(f"darkroom: {sentence}", file=sys.stderr)
 
 
 def make_plan(arguments: argparse.Namespace, models: Models) -> Plan:
