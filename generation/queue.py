@@ -81,7 +81,8 @@ class Ahead:
     """What runs before a waiting job."""
 
     count: int
-    cost: dict[str, float]  # in all, by model
+    cost: dict[str, float]  # by model, of the jobs that run beside others
+    alone: dict[str, float]  # by model, of those that run alone, since a worker has died on them
     job: Job
 
 
@@ -166,7 +167,7 @@ class Queue:
             if row is None:
                 return None
             if row.deaths + 1 >= DEATHS_ALLOWED:
-                return await self._fail(connection, job, attempt, GIVEN_UP, reference)
+                return await self._fail(connection, job, attempt, GIVEN_UP, reference, died=True)
             changed = await jobs.put_back(connection, job, attempt, died=True)
             return await _reload(connection, job) if changed else None
 
@@ -227,8 +228,9 @@ class Queue:
                 return None
             ahead = await jobs.ahead_of(connection, row)
             return Ahead(
-                count=sum(count for _, count, _ in ahead),
-                cost={model: cost for model, _, cost in ahead},
+                count=sum(work.count for work in ahead),
+                cost={work.model: work.cost for work in ahead if not work.suspect},
+                alone={work.model: work.cost for work in ahead if work.suspect},
                 job=await _job(connection, row),
             )
 
@@ -255,9 +257,11 @@ class Queue:
         async with self._database.writing() as connection:
             await jobs.set_place(connection, job, asdict(place))
 
-    async def _fail(self, connection: Transaction, job: int, attempt: int, sentence: str, reference: str) -> Job | None:
-        now = time.time()
-        if not await jobs.end(connection, job, attempt, jobs.FAILED, now, reason=sentence, reference=reference):
+    async def _fail(
+        self, connection: Transaction, job: int, attempt: int, sentence: str, reference: str, *, died: bool = False
+    ) -> Job | None:
+        end = {"reason": sentence, "reference": reference}
+        if not await jobs.end(connection, job, attempt, jobs.FAILED, time.time(), **end, died=died):
             return None
         await _give_back(connection, job)
         return await _reload(connection, job)

@@ -188,11 +188,11 @@ class Studio:
         if ahead is None:
             return None
         own = self._speed.seconds(_cost(ahead.job.request))
-        before = self._speed.seconds(ahead.cost)
-        if own is None or before is None or not isinstance(self.readiness, Ready):
+        shared, alone = self._speed.seconds(ahead.cost), self._speed.seconds(ahead.alone)
+        if own is None or shared is None or alone is None or not isinstance(self.readiness, Ready):
             return ahead.count, None
         running = sum(self._seconds_left(handed) for handed in self._handed.values())
-        return ahead.count, (running + before) / max(1, self.readiness.lanes) + own
+        return ahead.count, (running + shared) / max(1, self.readiness.lanes) + alone + own
 
     def _seconds_left(self, handed: _Handed) -> float:
         if handed.progress is not None:

@@ -56,6 +56,16 @@ class Turn:
     cost: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkAhead:
+    """Waiting jobs of one model. `suspect`: a worker has died on each of them."""
+
+    model: str
+    suspect: bool
+    count: int
+    cost: float
+
+
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> JobRow:
     """Append a waiting job; `values` are those that have no usual beginning."""
     fresh = {"state": WAITING, "priority": 0, "attempt": 0, "deaths": 0, **values}
@@ -120,9 +130,12 @@ async def end(
     *,
     reason: str | None = None,
     reference: str | None = None,
+    died: bool = False,
 ) -> bool:
-    """End a running attempt as done or failed. False: that attempt runs no more."""
-    values = {"state": state, "ended_at": now, "reason": reason, "reference": reference}
+    """End a running attempt as done or failed. `died`: it took its worker with it. False: that attempt runs no more."""
+    values: dict[str, Any] = {"state": state, "ended_at": now, "reason": reason, "reference": reference}
+    if died:
+        values["deaths"] = jobs.c.deaths + 1
     return await _change(connection, _attempt(job_id, attempt), values)
 
 
@@ -157,12 +170,17 @@ async def set_cost(connection: AsyncConnection, job_id: int, cost: float) -> Non
     await connection.execute(update(jobs).where(jobs.c.id == job_id).values(cost=cost))
 
 
-async def ahead_of(connection: AsyncConnection, row: JobRow) -> list[tuple[str, int, float]]:
-    """The waiting jobs that run before this one: per model its name, how many, and their cost in all."""
+async def ahead_of(connection: AsyncConnection, row: JobRow) -> list[WorkAhead]:
+    """The waiting jobs that run before this one, summed up by model and by whether a worker has died on them."""
     before = tuple_(*_ORDER) < tuple_(literal(row.priority), literal(row.tag), literal(row.id))
     model = jobs.c.request["model"].as_string()
-    query = select(model, func.count(), func.sum(jobs.c.cost)).where(WAITING_ONLY, before).group_by(model)
-    return [(str(name), int(count), float(cost)) for name, count, cost in await connection.execute(query)]
+    suspect = jobs.c.deaths > 0
+    sums = select(model, suspect, func.count(), func.sum(jobs.c.cost)).where(WAITING_ONLY, before)
+    found = await connection.execute(sums.group_by(model, suspect))
+    return [
+        WorkAhead(model=str(name), suspect=bool(died), count=int(count), cost=float(cost))
+        for name, died, count, cost in found
+    ]
 
 
 async def undelivered(connection: AsyncConnection) -> list[JobRow]:

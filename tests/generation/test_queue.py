@@ -192,8 +192,17 @@ async def test_a_job_whose_worker_died_twice_is_given_up_and_its_owner_s_others_
     assert name == "A1", "it does not keep its place"
     given_up = await line.queue.worker_died(job.id, job.attempt, "ref2")
     assert given_up is not None
-    assert (given_up.state, given_up.reason, given_up.reference) == ("failed", GIVEN_UP, "ref2")
+    assert (given_up.state, given_up.reason, given_up.reference, given_up.deaths) == ("failed", GIVEN_UP, "ref2", 2)
     assert await line.served() == ["A2", "B1"]
+
+
+async def test_jobs_that_will_run_alone_are_counted_apart(line: Line) -> None:
+    await line.put("A", "B", "C")
+    _, job = await line.claim() or pytest.fail("nothing to claim")
+    await line.queue.worker_died(job.id, job.attempt, "ref")
+    ahead = await line.queue.ahead_of(line.jobs["C1"].id)
+    assert ahead is not None and ahead.count == 2
+    assert ahead.cost == ahead.alone == {"small": pytest.approx(cost_of(wish()))}
 
 
 async def test_one_person_cannot_fill_the_queue_but_others_still_get_in(database: Database) -> None:

@@ -32,6 +32,7 @@ from tests.bot.scripted import encoded, facts_of
 from tests.generation.support import (
     ANN,
     BOB,
+    CID,
     MODEL,
     MODELS,
     PLACE,
@@ -649,6 +650,20 @@ async def test_a_job_just_handed_out_counts_before_its_first_step(house: House) 
     _, seconds = await house.studio.position(second.id) or pytest.fail("it does not wait")
     assert seconds == pytest.approx(2 * 10 * 0.1), "two pictures of ten steps at the worker's own speed"
     assert first.id in house.worker.running
+
+
+async def test_jobs_that_run_alone_make_those_after_them_wait_however_many_lanes_there_are(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    await house.open(PlayedWorker(lanes=4))
+    for who in (ANN, BOB, CID):
+        await house.running(by=who)
+    house.worker.die()
+    await until(lambda: any(order.attempt > 1 for order in house.worker.orders))
+    last = await house.studio.submit(wish(), ANN, PLACE)
+    before, seconds = await house.studio.position(last.id) or pytest.fail("it does not wait")
+    one = 10 * 0.1  # seconds: ten steps at the worker's own speed
+    assert before == 2 and seconds == pytest.approx(one / 4 + 2 * one + one)
+    await house.close()
 
 
 async def test_each_model_has_its_own_speed(house: House) -> None:
