@@ -21,7 +21,7 @@ from benchmarks.workloads import Asked
 from generation.events import Configure, Event, Failed, Finished, Generate, Order, Stop, pack
 from generation.models import ModelInfo
 from generation.request import GenerationRequest
-from generation.worker.main import Worker, lanes_for
+from generation.worker.main import LANES, Worker
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,6 @@ class Subject:
         self._hear: Callable[[Event], None] = lambda event: None
         self._worker = Worker(Configure(models=(info,), device="cpu", threads=threads), lambda event: self._hear(event))
         self.model = self._worker.model(info)
-        self.lanes = lanes_for(self.model.max_rows)
 
     def plain(self, asked: Sequence[Asked]) -> Served:
         """One at a time, first in, first out."""
@@ -69,7 +68,7 @@ class Subject:
 
     def darkroom(self, asked: Sequence[Asked], *, previews: bool = True, strip: bool = True) -> Served:
         """The worker's own loop; as many jobs in its hands as it has lanes."""
-        arrivals = _Arrivals(asked, self.lanes, previews=previews, strip=strip)
+        arrivals = _Arrivals(asked, LANES, previews=previews, strip=strip)
         self._hear = arrivals.hear
         self._worker.run(arrivals)
         return arrivals.served()

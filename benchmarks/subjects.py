@@ -42,7 +42,7 @@ def small_model(folder: Path) -> ModelInfo:
     )
     pipeline = StableDiffusionPipeline(
         vae=_vae(8),
-        text_encoder=CLIPTextModel(_text(words)).eval(),
+        text_encoder=CLIPTextModel(_text(words)),
         tokenizer=words,
         unet=unet.eval(),
         scheduler=DDIMScheduler(**BETAS, clip_sample=False, steps_offset=1, timestep_spacing="trailing"),
@@ -74,8 +74,8 @@ def saturated_model(folder: Path) -> ModelInfo:
     )
     pipeline = StableDiffusionXLPipeline(
         vae=_vae(16),
-        text_encoder=CLIPTextModel(_text(words)).eval(),
-        text_encoder_2=CLIPTextModelWithProjection(_text(words)).eval(),
+        text_encoder=CLIPTextModel(_text(words)),
+        text_encoder_2=CLIPTextModelWithProjection(_text(words)),
         tokenizer=words,
         tokenizer_2=words,
         unet=unet.eval(),

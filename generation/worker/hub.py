@@ -18,7 +18,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -197,15 +197,37 @@ class Hub:
         return self._run(calls[:middle]) + self._run(calls[middle:])
 
 
-class SharedModule:
-    """Stands in a pipeline where a module was, and parks the calls that are worth sharing.
+class StandIn:
+    """Stands in a pipeline where a module was. What it does not do itself, `isinstance` included, is the module's."""
 
-    Everything else, `isinstance` included, is the module's own. Called outside of a task it is the module itself.
-    """
-
-    def __init__(self, module: Any, max_rows: int, methods: Iterable[str] = ()) -> None:
+    def __init__(self, module: Any) -> None:
         own = self.__dict__
         own["_module"] = module
+        own["_inner"] = ()
+
+    def modules(self) -> Iterator[Any]:
+        """The module and all inside it: listed once, as pipelines go through them several times for each picture."""
+        if not self._inner:
+            self.__dict__["_inner"] = tuple(self._module.modules())
+        return iter(self._inner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._module, name, value)
+
+    @property  # type: ignore[misc]  # pipelines ask isinstance() of their parts; typeshed has it writable
+    def __class__(self) -> Any:
+        return type(self._module)
+
+
+class SharedModule(StandIn):
+    """Parks the calls that are worth sharing. Called outside of a task it is the module itself."""
+
+    def __init__(self, module: Any, max_rows: int, methods: Iterable[str] = ()) -> None:
+        super().__init__(module)
+        own = self.__dict__
         own["_max_rows"] = max_rows
         own["_methods"] = frozenset(methods)
         own["_signatures"] = {}
@@ -224,13 +246,6 @@ class SharedModule:
             return self._park(name, value, args, kwargs)
 
         return parked
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._module, name, value)
-
-    @property  # type: ignore[misc]  # pipelines ask isinstance() of their parts; typeshed has it writable
-    def __class__(self) -> Any:
-        return type(self._module)
 
     def _park(self, method: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         hub = getcurrent().parent

@@ -143,7 +143,7 @@ class PictureJob:
             height=picture.height,
             dtype=str(self._model.dtype).removeprefix("torch."),
             device=self._model.device,
-            versions=versions(),
+            versions=dict(versions()),
         )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from types import MappingProxyType
 
 import torch
 
@@ -57,10 +59,11 @@ def look_at_machine(device: str, threads: int | None) -> Machine:
     return Machine(name, _auto_dtype(name), count)
 
 
-def versions() -> dict[str, str]:
+@functools.cache  # reading them takes as long as a denoising step
+def versions() -> Mapping[str, str]:
     """Of everything that has a say in a picture's pixels."""
     packages = {name: metadata.version(name) for name in ("darkroom", "torch", "diffusers", "transformers")}
-    return packages | {"python": platform.python_version()}
+    return MappingProxyType(packages | {"python": platform.python_version()})
 
 
 def resident_mb() -> float:

@@ -10,7 +10,7 @@ import gc
 import logging
 import queue
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,7 +45,7 @@ from generation.worker.pipelines import LoadedModel
 
 log = logging.getLogger(__name__)
 
-FEWEST_LANES, MOST_LANES = 2, 16  # with two, a short job overtakes a long one even where forwards are not shared
+LANES = 16  # jobs in hand at once, even where forwards are not shared: the hub serves the shortest first
 MODELS_KEPT = 2  # in memory; the one used longest ago makes room
 
 
@@ -110,17 +110,16 @@ class Worker:
         self._emit(self._ready())
 
     def _ready(self) -> Ready:
-        rows = max((model.max_rows for model in self._loaded.values()), default=1)
         dtypes = [str(model.dtype) for model in self._loaded.values()] or [str(self._machine.auto_dtype)]
         return Ready(
-            lanes=lanes_for(rows),
+            lanes=LANES,
             models=self._models.names,
             device=self._machine.device,
             dtype=dtypes[0].removeprefix("torch."),
             threads=self._machine.threads,
             weights_sha256={name: model.weights_sha256 for name, model in self._loaded.items()},
             seconds_per_step={name: model.seconds_per_step for name, model in self._loaded.items()},
-            versions=machine.versions(),
+            versions=dict(machine.versions()),
             unusable=dict(self._unusable),
             sharing={name: model.sharing for name, model in self._loaded.items()},
         )
@@ -223,8 +222,7 @@ class Worker:
     def _decode(self, order: DecodeFrames) -> Frames:
         model = self.model(self._models.get(order.model))
         trajectory = unpack_trajectory(order.trajectory)
-        steps = tuple(step for step in dict.fromkeys(order.steps) if 0 <= step <= trajectory.steps)
-        return Frames(query=order.query, frames=tuple(_frame(model, trajectory, step, order.noisy) for step in steps))
+        return Frames(query=order.query, frames=_frames(model, trajectory, order.steps, noisy=order.noisy))
 
     def _status(self, order: Inspect) -> Status:
         return Status(
@@ -235,25 +233,23 @@ class Worker:
         )
 
 
-def lanes_for(max_rows: int) -> int:
-    """How many jobs a worker takes in hand at once whose forwards take up to `max_rows` rows."""
-    return min(MOST_LANES, max(FEWEST_LANES, max_rows))
+def _frames(model: LoadedModel, trajectory: Trajectory, wanted: Sequence[int], *, noisy: bool) -> tuple[Frame, ...]:
+    """The frames of these steps; before the first nothing is predicted yet, so step 0 shows the noise."""
+    steps = [step for step in dict.fromkeys(wanted) if 0 <= step <= trajectory.steps]
+    if not steps:
+        return ()
+    noise = trajectory.latents[steps]
+    clean = torch.cat([trajectory.clean[step - 1 : step] if step else trajectory.latents[:1] for step in steps])
 
-
-def _frame(model: LoadedModel, trajectory: Trajectory, step: int, noisy: bool) -> Frame:
-    """The frame of one step; before the first nothing is predicted yet, so step 0 shows the noise."""
-    noise = trajectory.latents[step : step + 1]
-    clean = trajectory.clean[step - 1 : step] if step else noise
-
-    def picture(latents: torch.Tensor) -> bytes:
+    def pictures(latents: torch.Tensor) -> list[bytes]:
         whole = finish.spatial(model.pipeline, latents, trajectory.width, trajectory.height)
-        return finish.png(finish.decode_images(model.pipeline, whole)[0])
+        return [finish.png(image) for image in finish.decode_images(model.pipeline, whole)]
 
-    return Frame(
-        step=step,
-        noise_level=float(trajectory.noise_levels[step]),
-        picture=picture(clean),
-        noisy=picture(noise) if noisy else None,
+    return tuple(
+        Frame(step=step, noise_level=float(trajectory.noise_levels[step]), picture=picture, noisy=noisy_picture)
+        for step, picture, noisy_picture in zip(
+            steps, pictures(clean), pictures(noise) if noisy else [None] * len(steps), strict=True
+        )
     )
 
 

@@ -12,6 +12,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from diffusers import DiffusionPipeline
 
 from generation.errors import ModelError, RequestError
 from generation.models import ModelInfo
-from generation.worker import weights
-from generation.worker.hub import SharedModule
+from generation.worker import finish, weights
+from generation.worker.hub import SharedModule, StandIn
 from generation.worker.machine import Machine
 from generation.worker.preview import PreviewMap
 
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 DENOISERS = ("transformer", "transformer_2", "unet", "prior")
 ENCODINGS_KEPT = 64
-DECODED_TOGETHER = 2**20  # pixels; a decoder needs far more memory for each than the denoiser
 Report = Callable[[str, int, int], None]  # what, done, total
 
 
@@ -48,7 +48,7 @@ class LoadedModel:
     seconds_per_step: float = 0.0  # of one picture with guidance
     preview: PreviewMap | None = None
     _image_to_image: Any = None
-    _encoders: dict[str, CachedEncoder] = field(default_factory=dict)
+    _stand_ins: dict[tuple[str, int], StandIn] = field(default_factory=dict)
 
     def pipeline_for_job(
         self, scheduler: str | None, *, from_image: bool = False, pixels: int | None = None, max_rows: int | None = None
@@ -71,20 +71,28 @@ class LoadedModel:
         state.update(original.__dict__)
         state["scheduler"] = make_scheduler(self.pipeline.scheduler, scheduler, self.info.name)
         for name, part in original.components.items():
-            if not isinstance(part, torch.nn.Module):
-                continue
-            if name in DENOISERS:
-                state[name] = SharedModule(part, rows, ("forward",))
-            elif name == "vae" and not _is_recast_in_flight(part):
-                state[name] = SharedModule(part, max(1, min(rows, DECODED_TOGETHER // pixels)), ("decode",))
-            elif name.startswith("text_encoder"):
-                state[name] = self._encoders.setdefault(name, CachedEncoder(part))
+            if isinstance(part, torch.nn.Module) and (stand_in := self._stand_in(name, part, rows, pixels)):
+                state[name] = stand_in
         return job
+
+    def _stand_in(self, name: str, part: torch.nn.Module, rows: int, pixels: int) -> StandIn | None:
+        """What jobs have in the place of a part of the pipeline; None: the part itself."""
+        make: Callable[[torch.nn.Module], StandIn]
+        if name.startswith("text_encoder"):
+            rows, make = 1, CachedEncoder
+        elif name in DENOISERS:
+            make = partial(SharedModule, max_rows=rows, methods=("forward",))
+        elif name == "vae" and not _is_recast_in_flight(part):
+            rows = max(1, min(rows, finish.PIXELS_TOGETHER // pixels))
+            make = partial(SharedModule, max_rows=rows, methods=("decode",))
+        else:
+            return None
+        return self._stand_ins.setdefault((name, rows), make(part))
 
     def accepts(self, argument: str, *, from_image: bool = False) -> bool:
         """Whether the pipeline takes an argument of that name."""
         original = self._from_image() if from_image else self.pipeline
-        return argument in inspect.signature(type(original).__call__).parameters
+        return argument in _parameters(type(original).__call__)
 
     def _from_image(self) -> Any:
         if self._image_to_image is None:
@@ -99,16 +107,15 @@ class LoadedModel:
         return self._image_to_image
 
 
-class CachedEncoder:
-    """Stands in a pipeline where a text encoder was, and remembers what it said of recent inputs.
+class CachedEncoder(StandIn):
+    """Remembers what a text encoder said of recent inputs.
 
     It always encodes alone: what a person gets must not depend on whose prompt was encoded along with it.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
-        own = self.__dict__
-        own["_module"] = module
-        own["_kept"] = OrderedDict()
+        super().__init__(module)
+        self.__dict__["_kept"] = OrderedDict()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         key = (_exact(args), _exact(kwargs))
@@ -118,16 +125,6 @@ class CachedEncoder:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return _cloned(self._kept[key])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._module, name, value)
-
-    @property  # type: ignore[misc]  # pipelines ask isinstance() of their parts; typeshed has it writable
-    def __class__(self) -> Any:
-        return type(self._module)
 
 
 def load(info: ModelInfo, machine: Machine, report: Report) -> LoadedModel:
@@ -167,6 +164,11 @@ def make_scheduler(own: Any, name: str | None, model: str) -> Any:
             f"The model “{model}” cannot use the scheduler “{name[:60]}”; choose one of: {', '.join(sorted(fitting))}."
         )
     return kind.from_config(own.config)
+
+
+@cache  # of classes' methods, of which there are few
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def _is_recast_in_flight(vae: torch.nn.Module) -> bool:
