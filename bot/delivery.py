@@ -71,7 +71,7 @@ class _Followed:
         return self._end.is_set()
 
     def hear(self, update: JobUpdate) -> None:
-        self.latest = update
+        self.latest = update.after(self.latest) if isinstance(update, JobProgressed) else update
         if isinstance(update, JobDone | JobFailed | JobCancelled):
             self.end()
         self._news.set()

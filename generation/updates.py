@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from generation.events import Progress
 from generation.queue import Owner
@@ -52,6 +54,17 @@ class JobProgressed(JobUpdate):
 
     progress: Progress
 
+    def after(self, older: JobUpdate | None) -> JobProgressed:
+        """This update, with the preview of the older one that it replaces where it brings none itself.
+
+        A worker sends previews with some steps only.
+        """
+        if self.progress.preview is not None or not isinstance(older, JobProgressed):
+            return self
+        if older.progress.attempt != self.progress.attempt:
+            return self
+        return replace(self, progress=msgspec.structs.replace(self.progress, preview=older.progress.preview))
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobDone(JobUpdate):
@@ -85,6 +98,7 @@ class _Listener:
         for older in self._updates:
             if isinstance(older, JobProgressed) and older.job == update.job:
                 self._updates.remove(older)
+                update = update.after(older) if isinstance(update, JobProgressed) else update
                 break
         self._updates.append(update)
         self._news.set()

@@ -118,8 +118,8 @@ class ScriptedDispatcher:
 
     # --- what a test does ----------------------------------------------------------------------
 
-    def progress(self, job: int, step: int, *, seconds_left: float = 3.0) -> None:
-        """The job finishes a step."""
+    def progress(self, job: int, step: int, *, seconds_left: float = 3.0, preview: bool = True) -> None:
+        """The job finishes a step. `preview`: whether a glimpse comes along."""
         order = self.running[job]
         if step == 1:
             self._events.put_nowait(events.Started(job=job, attempt=order.attempt))
@@ -131,7 +131,7 @@ class ScriptedDispatcher:
                 steps=order.request.steps,
                 seconds_left=seconds_left,
                 noise_level=1 - step / order.request.steps,
-                preview=encoded(order.request, "WEBP", side=32),
+                preview=encoded(order.request, "WEBP", side=32) if preview else None,
             )
         )
 

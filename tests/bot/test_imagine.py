@@ -48,6 +48,15 @@ async def test_progress_shows_the_step_the_time_left_and_the_emerging_picture(dr
     assert (seen.pictures, seen.files) == (("step-7.webp",), ())
 
 
+async def test_the_emerging_picture_stays_while_steps_without_a_preview_go_by(driver: Driver, stage: Stage) -> None:
+    answer, job = await started(driver, stage.worker, steps=20)
+    stage.worker.progress(job, 1)
+    for step in range(2, 5):
+        stage.worker.progress(job, step, preview=False)
+    seen = await driver.until(lambda: seen if "Step 4" in (seen := latest(driver, answer)).text else None)
+    assert seen.pictures == ("step-4.webp",)
+
+
 async def test_edits_keep_their_distance_and_show_only_the_latest_state(driver: Driver, stage: Stage) -> None:
     answer, job = await started(driver, stage.worker, steps=20)
     for step in range(1, 20):

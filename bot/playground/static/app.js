@@ -14,7 +14,7 @@ const TYPING_SHOWN = 9000; // milliseconds
 const state = {
   me: null, direct: null, guild: {}, bot: {}, users: new Map(), roles: [], channels: new Map(), limits: { token_seconds: 900, file_bytes: 10485760 },
   channel: null, messages: [], more: false, commands: [], unread: new Set(), online: false, connected: false,
-  interactions: new Map(), typing: new Map(),
+  interactions: new Map(), typing: new Map(), meanwhile: null,
 };
 const early = new Map(); // interaction id -> news that came before the answer to our own request
 
@@ -101,8 +101,11 @@ async function reload() {
 
 async function openChannel(id) {
   const mine = ++latest.channel;
+  const meanwhile = (state.meanwhile = []); // the answer may be older than what is heard before it arrives
   const data = await attempt(load("channel", { user: state.me, channel: id }));
-  if (!data || mine !== latest.channel) return;
+  if (mine !== latest.channel) return;
+  state.meanwhile = null;
+  if (!data) return;
   const moved = state.channel !== id;
   state.channel = id;
   state.channels.set(id, data.channel);
@@ -115,6 +118,7 @@ async function openChannel(id) {
   drawSidebar();
   drawHead();
   drawMessages();
+  meanwhile.forEach(hear);
   toEnd();
   if (matchMedia("(hover: hover)").matches) byId("composer-text").focus();
   composer.commandsChanged();
@@ -233,7 +237,9 @@ const HEARD = {
   GUILD_MEMBER_ADD: refreshChannels, GUILD_MEMBER_UPDATE: refreshChannels,
 };
 
-function hear({ name, data, channel }) {
+function hear(event) {
+  const { name, data, channel } = event;
+  if (name.startsWith("MESSAGE_") && !name.startsWith("MESSAGE_REACTION")) state.meanwhile?.push(event); // safe to hear twice
   const othersOnly = data.only_for && data.only_for !== state.me;
   if (othersOnly && name !== "INTERACTION") return; // what one started as someone else still has to settle
   HEARD[name]?.(data, channel);
