@@ -41,7 +41,7 @@ def pocket_model() -> ModelInfo:
         name=POCKET_NAME,
         source=str(POCKET_FOLDER),
         title="Small emoji-like pictures, 128x128; ships with Darkroom, needs no GPU",
-        steps=20,
+        steps=40,  # two seconds on two cores: long enough to be watched
         guidance_scale=3.5,
         width=128,
         height=128,
