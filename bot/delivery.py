@@ -46,6 +46,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 FIRST_LOOK = 0.4  # seconds before the first edit: a job that starts at once goes straight to its first step
 REFRESH = 15.0  # seconds between looks at a job of which nothing is heard: its place in the queue may have changed
 RETRY_PAUSES = (2.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)  # seconds; the last one is repeated
+SENDING_LIMIT = 5.0  # seconds that the end of the process waits for a letter on its way
 NO_REASON = "No picture came of this, and no reason was recorded."
 NETWORK_TROUBLE = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
@@ -94,6 +95,21 @@ class _Followed:
         self._news.clear()
 
 
+async def _finished_first(work: Coroutine[Any, Any, None], limit: float) -> None:
+    """Await `work`. A cancellation takes effect when it is finished, or after `limit` seconds.
+
+    A letter that Discord has taken, but of which nothing was noted, would be sent again at the next start.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=limit)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
 class Delivery:
     """The messages of all jobs that came from Discord."""
 
@@ -122,7 +138,7 @@ class Delivery:
             self._follow(job)
 
     async def close(self) -> None:
-        """Stop; what is not delivered stays so in the store."""
+        """Stop. What is being delivered at this moment is finished first; all else stays undelivered in the store."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -233,12 +249,15 @@ class Delivery:
         for pause in itertools.chain((0.0,), RETRY_PAUSES, itertools.repeat(RETRY_PAUSES[-1])):
             await asyncio.sleep(pause)
             try:
-                await self._deliver_once(followed)
-                break
+                await _finished_first(self._deliver_and_note(followed), SENDING_LIMIT)
+                return
             except (discord.HTTPException, *NETWORK_TROUBLE) as error:
                 if not will_pass(error):
                     raise
                 log.warning("Job %s cannot be delivered yet: %s", followed.job.id, error)
+
+    async def _deliver_and_note(self, followed: _Followed) -> None:
+        await self._deliver_once(followed)
         await self._studio.mark_delivered(followed.job.id)
 
     async def _deliver_once(self, followed: _Followed) -> None:

@@ -1,0 +1,131 @@
+"""A picture arrives, once, although a process is killed while it is made.
+
+`darkroom run` runs as on a server, with a token, a real worker and a tiny model; Discord is a loopback one that
+lives in the test's process and goes on living.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from bot.playground import Person, Playground
+from bot.playground.records import Message
+from tests.darkroom_process import PATIENCE, DarkroomProcess, darkroom_process, gone
+from tests.discord_spec import request_problems
+from tests.tiny_models import save_tiny_model
+
+T = TypeVar("T")
+STEPS = 1_000  # some ten seconds: long enough to be killed in
+PICTURE = "darkroom-1.png"
+
+pytestmark = pytest.mark.timeout(300)  # seconds: two starts of torch, on a machine that may be busy
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return msgspec.json.encode([save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")]).decode()
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[Playground]:
+    """At the end nothing may have been sent that Discord would not take."""
+    playground = Playground()
+    await playground.start()
+    yield playground
+    await playground.close()
+    assert playground.missing == []
+    sent = [(request.method, request.path, request.body) for request in playground.requests]
+    assert [problem for request in sent for problem in request_problems(*request)] == []
+
+
+class House:
+    """A `darkroom run` on the loopback Discord, and Alice who looks at it."""
+
+    def __init__(self, discord: Playground, folder: Path, models: str) -> None:
+        self.discord = discord
+        self.alice: Person = discord.user("Alice")
+        self._folder = folder
+        self._models = models
+
+    @contextmanager
+    def running(self) -> Iterator[DarkroomProcess]:
+        address = self.discord.api_base, self.discord.gateway_url
+        settings = {"DISCORD_TOKEN": self.discord.bot_token, "DARKROOM_MODELS": self._models}
+        with darkroom_process(self._folder, discord=address, **settings) as process:
+            yield process
+
+    async def until(self, look: Callable[[], T | None]) -> T:
+        return await self.discord.wait_for(look, within=PATIENCE)
+
+    async def in_the_middle_of_a_picture(self, darkroom: DarkroomProcess) -> Message:
+        """The message of a job that has come some steps far."""
+        await asyncio.to_thread(darkroom.until_ready)
+        await self.until(lambda: "imagine" in self.alice.commands())
+        started = await self.alice.slash("imagine", prompt="a red fox", seed=7, steps=STEPS)
+        await self.until(lambda: "Step " in self.text() if self.alice.messages() else None)
+        assert started.response_id is not None
+        return self.alice.fresh(self.alice.messages()[0])
+
+    def text(self) -> str:
+        """What the one message says."""
+        (message,) = self.alice.messages()
+        return "\n".join(str(embed.get("description")) for embed in message.embeds)
+
+    async def the_picture(self) -> Message:
+        """The one message, once it has its picture and has come to rest."""
+
+        def finished() -> Message | None:
+            (message,) = self.alice.messages()
+            return message if any(file.filename == PICTURE for file in message.attachments) else None
+
+        return await self.until(finished)
+
+    def times_sent(self) -> int:
+        """How often the finished picture was uploaded."""
+        names = [name for request in self.discord.requests for name, _ in request.files]
+        return sum(name.startswith("darkroom-") for name in names)
+
+
+@pytest.fixture
+def house(discord: Playground, tmp_path: Path, models: str) -> House:
+    return House(discord, tmp_path, models)
+
+
+async def test_a_worker_killed_in_the_middle_of_a_picture_costs_time_but_no_picture(house: House) -> None:
+    with house.running() as darkroom:
+        before = await house.in_the_middle_of_a_picture(darkroom)
+        (worker,) = darkroom.workers
+        os.kill(worker, signal.SIGKILL)
+        message = await house.the_picture()
+        assert darkroom.workers != [worker], "another worker made it"
+        await asyncio.to_thread(darkroom.stop)
+    assert message.id == before.id and house.times_sent() == 1
+
+
+async def test_a_bot_killed_in_the_middle_of_a_picture_shows_it_in_the_same_message_when_it_is_back(
+    house: House,
+) -> None:
+    with house.running() as darkroom:
+        before = await house.in_the_middle_of_a_picture(darkroom)
+        (worker,) = darkroom.workers
+        darkroom.process.kill()
+        darkroom.process.wait()
+    await house.until(lambda: gone(worker))
+    assert house.times_sent() == 0
+    with house.running() as darkroom:
+        message = await house.the_picture()
+        await asyncio.to_thread(darkroom.stop)
+    assert message.id == before.id and house.times_sent() == 1
+    with house.running() as darkroom:
+        await asyncio.to_thread(darkroom.until_ready)
+        await asyncio.to_thread(darkroom.stop)
+    assert house.alice.messages() == [house.alice.fresh(message)] and house.times_sent() == 1, "nothing was left to do"
