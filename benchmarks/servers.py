@@ -18,8 +18,9 @@ import torch
 from PIL import Image
 
 from benchmarks.workloads import Asked
-from generation.events import Configure, Event, Failed, Finished, Generate, Order, Stop, pack
+from generation.events import Configure, DecodeFrames, Event, Failed, Finished, Generate, Order, Stop, pack
 from generation.models import ModelInfo
+from generation.pictures.strip import choose_steps
 from generation.request import GenerationRequest
 from generation.worker.main import LANES, Worker
 
@@ -73,6 +74,22 @@ class Subject:
         self._worker.run(arrivals)
         return arrivals.served()
 
+    def strip_seconds(self, asked: Asked) -> float:
+        """How long it takes to decode the frames of a strip from what was kept of a run."""
+        arrivals = _Arrivals([asked], LANES, previews=False, strip=True)
+        self._hear = arrivals.hear
+        self._worker.run(arrivals)
+        finished = arrivals.last
+        assert finished is not None and finished.trajectory is not None  # the worker was asked to keep it
+        steps = choose_steps(finished.facts.noise_levels)
+        orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        orders.put(DecodeFrames(query=1, model=self.info.name, trajectory=finished.trajectory, steps=steps))
+        orders.put(Stop())
+        self._hear = lambda event: None
+        began = time.perf_counter()
+        self._worker.run(orders)
+        return time.perf_counter() - began
+
     def _one_after_another(self, batches: Sequence[Sequence[Asked]]) -> Served:
         began = time.perf_counter()
         latencies = []
@@ -109,6 +126,7 @@ class _Arrivals:
         self._latencies: list[float] = []
         self._began = time.perf_counter()
         self._ended = self._began
+        self.last: Finished | None = None
 
     def get(self, block: bool = True) -> Order:
         """The next order, if it has arrived and a lane is free; Stop after the last picture."""
@@ -140,6 +158,7 @@ class _Arrivals:
         if isinstance(event, Failed):
             raise RuntimeError(event.sentence)
         if isinstance(event, Finished):
+            self.last = event
             self._ended = time.perf_counter()
             self._latencies.append(self._ended - self._began - self._asked[event.job - 1].arrives)
 

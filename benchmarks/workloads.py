@@ -9,12 +9,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+import msgspec
+
 from generation.models import ModelInfo
 from generation.request import GenerationRequest, make_request
 
 STEPS = (4, 8, 8, 20, 28, 50)
 GUIDANCE = (1.0, 3.5, 5.0, 7.5)
-THINGS = ("fox", "cat", "star", "apple", "tree", "house", "car", "moon")
+THINGS = ("fox", "cat", "owl", "apple", "tree", "fish", "car", "cake", "bear", "bee", "rose", "lemon")
 COLOURS = ("red", "blue", "green", "yellow", "purple", "orange")
 
 
@@ -24,6 +26,10 @@ class Asked:
 
     request: GenerationRequest
     arrives: float = 0.0
+
+    def in_other_words(self, dice: random.Random) -> Asked:
+        """The same with a prompt that nobody has encoded before."""
+        return Asked(msgspec.structs.replace(self.request, prompt=_prompt(dice)), self.arrives)
 
 
 def one_job(model: ModelInfo, dice: random.Random, steps: int) -> Asked:
@@ -50,11 +56,9 @@ def stream(jobs: list[Asked], dice: random.Random, seconds: float) -> list[Asked
 
 
 def _request(model: ModelInfo, dice: random.Random, steps: int, guidance: float) -> GenerationRequest:
+    return make_request(model, prompt=_prompt(dice), seed=dice.randrange(2**32), steps=steps, guidance_scale=guidance)
+
+
+def _prompt(dice: random.Random) -> str:
     words = [f"{dice.choice(COLOURS)} {dice.choice(THINGS)}" for _ in range(3)]
-    return make_request(
-        model,
-        prompt=f"{words[0]} beside {words[1]} over {words[2]}",
-        seed=dice.randrange(2**32),
-        steps=steps,
-        guidance_scale=guidance,
-    )
+    return f"a {words[0]} beside a {words[1]} over a {words[2]}"

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {  # name -> module, imported when the command line i
     "models": "bot.model_list",
     "doctor": "bot.doctor",
     "migrate": "bot.migrate",
+    "bench": "bot.bench",
 }
 
 
