@@ -9,13 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Locator, Page, async_playwright, expect
 
+from tests.chromium import ARGUMENTS, CHROMIUM, needs_chromium
 from tests.darkroom_process import DarkroomProcess, darkroom_process
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 FOX = "a red fox wearing sunglasses on a skateboard"
 CAT = "a blue cat next to a yellow star"
 MADE = 60_000.0  # milliseconds until a picture is made, the worker's start included
@@ -23,7 +19,7 @@ ISOLATES = "\u2068\u2069"  # which keep a right-to-left prompt from turning the 
 STRIP_SIDE = 600  # pixels that a strip is wide at least, and no picture of these models
 
 pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (Debian's package chromium)"),
+    needs_chromium,
     pytest.mark.timeout(300),  # seconds: two starts of torch, on a machine that may be busy
 ]
 
@@ -44,7 +40,7 @@ async def page() -> AsyncIterator[Page]:
     """A browser's page on which no script may fail."""
     problems: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS])
         opened = await browser.new_page(viewport={"width": 1100, "height": 900})
         opened.on("pageerror", lambda error: problems.append(str(error)))
         yield opened

@@ -19,6 +19,10 @@ import pytest
 
 from bot.playground import Person, Playground
 from bot.playground.records import Message
+from bot.settings import DATABASE_NAME
+from store import jobs
+from store.database import Database
+from store.jobs import JobRow
 from tests.darkroom_process import PATIENCE, DarkroomProcess, darkroom_process, gone
 from tests.discord_spec import request_problems
 from tests.tiny_models import save_tiny_model
@@ -89,6 +93,16 @@ class House:
 
         return await self.until(finished)
 
+    async def undelivered(self) -> list[JobRow]:
+        """What the store says is still to be shown."""
+        database = Database(f"sqlite+aiosqlite:///{self._folder / 'data' / DATABASE_NAME}")
+        await database.open()
+        try:
+            async with database.reading() as connection:
+                return await jobs.undelivered(connection)
+        finally:
+            await database.close()
+
     def times_sent(self) -> int:
         """How often the finished picture was uploaded."""
         names = [name for request in self.discord.requests for name, _ in request.files]
@@ -125,7 +139,4 @@ async def test_a_bot_killed_in_the_middle_of_a_picture_shows_it_in_the_same_mess
         message = await house.the_picture()
         await asyncio.to_thread(darkroom.stop)
     assert message.id == before.id and house.times_sent() == 1
-    with house.running() as darkroom:
-        await asyncio.to_thread(darkroom.until_ready)
-        await asyncio.to_thread(darkroom.stop)
-    assert house.alice.messages() == [house.alice.fresh(message)] and house.times_sent() == 1, "nothing was left to do"
+    assert await house.undelivered() == [], "the next start would have nothing left to do"

@@ -14,6 +14,10 @@ from bot.delivery import Spawn
 from generation.events import Generate
 
 T = TypeVar("T")
+EDIT = "/channels/*/messages/*"  # with the bot's own token
+EDIT_BY_TOKEN = "/webhooks/*/*/messages/*"  # with the interaction's
+POST = "/channels/*/messages"
+ALWAYS = 1_000  # times that a fault happens
 PATIENCE = 10.0  # seconds until a scenario gives up; nothing here takes one
 
 
@@ -81,6 +85,26 @@ class Driver(Protocol):
 
     def edits(self, message: Seen) -> list[Edit]:
         """Every edit of the message so far, oldest first."""
+        ...
+
+    def direct_messages(self, person: str) -> list[Seen]:
+        """What the bot has written to this person alone, oldest first."""
+        ...
+
+    def delete(self, message: Seen) -> None:
+        """Somebody who may do so deletes the message."""
+        ...
+
+    def hide_channel(self) -> None:
+        """From now on people are in another channel, which the bot cannot see."""
+        ...
+
+    def fail(self, method: str, path: str, *, status: int, code: int = 0, times: int = 1) -> None:
+        """Discord refuses the next requests to `path`, in which `*` stands for anything."""
+        ...
+
+    def count(self, method: str, path: str) -> int:
+        """How many requests there were to `path`, in which `*` stands for anything."""
         ...
 
     async def until(self, look: Callable[[], T | None]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fnmatch
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -13,13 +14,13 @@ import discord
 from bot.playground import Limits, Person, Playground
 from bot.playground.drafts import walk
 from bot.playground.interactions import Interaction
+from bot.playground.permissions import Permission
 from bot.playground.records import Message
 from bot.playground.world import Event
 from tests.bot.driving import PATIENCE, Edit, Process, Seen, T
 from tests.discord_spec import request_problems
 from tests.playground.conftest import answer_problems
 
-CHANNEL = "gallery"
 GUILD_PATIENCE = 0.05  # seconds that discord.py waits for a further guild; there is only one
 BEING_HANDLED = ("CommandTree-invoker", "discord-ui-")  # how discord.py names the tasks that run commands and buttons
 
@@ -51,6 +52,7 @@ class LoopbackDriver:
     def __init__(self, playground: Playground, process: Process) -> None:
         self._playground = playground
         self._process = process
+        self.channel = "gallery"
         self._people: dict[str, Person] = {}
         self._edits: list[tuple[int, Edit]] = []
         self._connection: asyncio.Task[None] | None = None
@@ -87,13 +89,13 @@ class LoopbackDriver:
 
     async def command(self, person: str, name: str, **options: object) -> Seen:
         given = {name: value for name, value in options.items() if value is not None}
-        interaction = await self.person(person).slash(name, channel=CHANNEL, **given)
+        interaction = await self.person(person).slash(name, channel=self.channel, **given)
         answers = await self._answers(person, interaction)
         assert answers, "the command was not answered"
         return self._seen(answers[0])
 
     async def click(self, person: str, message: Seen, label: str) -> Seen | None:
-        target = next(item for item in self.person(person).messages(CHANNEL) if item.id == message.id)
+        target = next(item for item in self.person(person).messages(self.channel) if item.id == message.id)
         answers = await self._answers(person, await self.person(person).click(target, label=label))
         return self._seen(answers[0]) if answers else None
 
@@ -103,18 +105,34 @@ class LoopbackDriver:
         handling = [task for task in asyncio.all_tasks() if task.get_name().startswith(BEING_HANDLED)]
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*handling)
-        messages = self.person(person).messages(CHANNEL)
+        messages = self.person(person).messages(self.channel)
         return [item for item in messages if item.origin is not None and item.origin.id == interaction.id]
 
     async def suggestions(self, person: str, option: str, typed: str) -> list[str]:
-        choices = await self.person(person).autocomplete("imagine", option, typed, channel=CHANNEL, prompt="a fox")
+        choices = await self.person(person).autocomplete("imagine", option, typed, channel=self.channel, prompt="a fox")
         return [str(choice["value"]) for choice in choices]
 
     def messages(self, person: str) -> list[Seen]:
-        return [self._seen(message) for message in self.person(person).messages(CHANNEL)]
+        return [self._seen(message) for message in self.person(person).messages(self.channel)]
 
     def edits(self, message: Seen) -> list[Edit]:
         return [edit for message_id, edit in self._edits if message_id == message.id]
+
+    def direct_messages(self, person: str) -> list[Seen]:
+        return [self._seen(message) for message in self.person(person).messages("dm")]
+
+    def delete(self, message: Seen) -> None:
+        world = self._playground.world
+        world.delete(world.message(self.person("ann").channel(self.channel).id, message.id))
+
+    def hide_channel(self) -> None:
+        self.channel = self._playground.add_channel("hidden", deny_bot=Permission.VIEW_CHANNEL).name
+
+    def fail(self, method: str, path: str, *, status: int, code: int = 0, times: int = 1) -> None:
+        self._playground.faults.fail(method, r"\A" + fnmatch.translate(path), status=status, code=code, times=times)
+
+    def count(self, method: str, path: str) -> int:
+        return sum(sent[0] == method and fnmatch.fnmatchcase(sent[1], path) for sent in self.requests)
 
     async def until(self, look: Callable[[], T | None]) -> T:
         return await self._playground.wait_for(look, within=PATIENCE)

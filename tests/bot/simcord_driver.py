@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fnmatch
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -88,6 +89,26 @@ class SimcordDriver:
 
     def edits(self, message: Seen) -> list[Edit]:
         return [edit for message_id, edit in self._edits if message_id == message.id]
+
+    def direct_messages(self, person: str) -> list[Seen]:
+        channel = self.person(person).user.dm_channel
+        return [seen(message) for message in channel.history()] if channel is not None else []
+
+    def delete(self, message: Seen) -> None:
+        self.env.backend.delete_message(self.channel.id, message.id)
+
+    def hide_channel(self) -> None:
+        hidden = discord.PermissionOverwrite(view_channel=False)
+        assert self.guild.me is not None
+        self.channel = self.guild.create_text_channel("hidden", overwrites={self.guild.me: hidden})
+
+    def fail(self, method: str, path: str, *, status: int, code: int = 0, times: int = 1) -> None:
+        # simcord answers in place of discord.py's own client, which would try again after 500, 502 and 504
+        self.env.inject_error(method, path, status=status, code=code, times=times)
+
+    def count(self, method: str, path: str) -> int:
+        sent = [entry for entry in self.env.http_requests if entry.method == method]
+        return sum(fnmatch.fnmatchcase(entry.path, path) for entry in sent)
 
     async def until(self, look: Callable[[], T | None]) -> T:
         async with asyncio.timeout(PATIENCE):

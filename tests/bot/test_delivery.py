@@ -1,21 +1,12 @@
-"""A picture finds its way although Discord makes trouble: with these faults simcord is told to make it."""
+"""A picture finds its way although Discord makes trouble."""
 
 from __future__ import annotations
 
-import discord
 import pytest
 
 from bot import delivery
 from tests.bot.conftest import Stage
-from tests.bot.driving import latest, started
-from tests.bot.simcord_driver import SimcordDriver
-
-EDIT = "/channels/*/messages/*"
-EDIT_BY_TOKEN = "/webhooks/*/*/messages/*"
-POST = "/channels/*/messages"
-
-
-pytestmark = pytest.mark.parametrize("driver", ["simcord"], indirect=True)
+from tests.bot.driving import ALWAYS, EDIT, EDIT_BY_TOKEN, POST, Driver, latest, started
 
 
 @pytest.fixture(autouse=True)
@@ -23,37 +14,27 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "RETRY_PAUSES", (0.05,))
 
 
-def requests(driver: SimcordDriver, method: str, part: str) -> int:
-    return sum(entry.method == method and part in entry.path for entry in driver.env.http_requests)
-
-
-async def test_edits_go_by_the_bots_own_token_and_the_interactions_is_left_alone(
-    driver: SimcordDriver, stage: Stage
-) -> None:
+async def test_edits_go_by_the_bots_own_token_and_the_interactions_is_left_alone(driver: Driver, stage: Stage) -> None:
     answer, job = await started(driver, stage.worker)
     stage.worker.progress(job, 1)
     stage.worker.finish(job)
     await driver.until(lambda: "Again" in latest(driver, answer).buttons)
-    assert requests(driver, "PATCH", "/webhooks/") == 0
+    assert driver.count("PATCH", "/webhooks/*") == 0
 
 
-async def test_where_the_bot_cannot_look_edits_go_by_the_interactions_token(
-    driver: SimcordDriver, stage: Stage
-) -> None:
-    hidden = discord.PermissionOverwrite(view_channel=False)
-    assert driver.guild.me is not None
-    driver.channel = driver.guild.create_text_channel("hidden", overwrites={driver.guild.me: hidden})
+async def test_where_the_bot_cannot_look_edits_go_by_the_interactions_token(driver: Driver, stage: Stage) -> None:
+    driver.hide_channel()
     answer, job = await started(driver, stage.worker)
     stage.worker.finish(job)
     await driver.until(lambda: "Again" in latest(driver, answer).buttons)
-    assert requests(driver, "PATCH", "/channels/") == 0
+    assert driver.count("PATCH", EDIT) == 0
 
 
 async def test_a_message_deleted_while_its_picture_was_made_is_replaced_by_a_new_one(
-    driver: SimcordDriver, stage: Stage
+    driver: Driver, stage: Stage
 ) -> None:
     answer, job = await started(driver, stage.worker)
-    driver.env.backend.delete_message(driver.channel.id, answer.id)
+    driver.delete(answer)
     stage.worker.progress(job, 3)
     stage.worker.finish(job)
     await stage.all_delivered()
@@ -61,43 +42,43 @@ async def test_a_message_deleted_while_its_picture_was_made_is_replaced_by_a_new
     assert message.id != answer.id and message.buttons == ("Again", "Strip", "Delete")
 
 
-async def test_where_no_token_helps_the_picture_comes_as_a_direct_message(driver: SimcordDriver, stage: Stage) -> None:
+async def test_where_no_token_helps_the_picture_comes_as_a_direct_message(driver: Driver, stage: Stage) -> None:
     _, job = await started(driver, stage.worker)
-    driver.env.inject_error("PATCH", EDIT, status=403, code=50001, times=None)
-    driver.env.inject_error("PATCH", EDIT_BY_TOKEN, status=401, code=50027, times=None)
-    driver.env.inject_error("POST", f"/channels/{driver.channel.id}/messages", status=403, code=50001, times=None)
+    driver.fail("PATCH", EDIT, status=403, code=50001, times=ALWAYS)
+    driver.fail("PATCH", EDIT_BY_TOKEN, status=401, code=50027, times=ALWAYS)
+    driver.fail("POST", POST, status=403, code=50001)
     stage.worker.finish(job)
     await stage.all_delivered()
-    (message,) = driver.person("ann").user.dm_channel.history()
-    assert [attachment.filename for attachment in message.attachments] == ["darkroom-1.png"]
+    (message,) = driver.direct_messages("ann")
+    assert message.pictures == ("darkroom-1.png",)
 
 
 async def test_where_nothing_leads_to_the_person_the_job_still_comes_to_rest(
-    driver: SimcordDriver, stage: Stage, caplog: pytest.LogCaptureFixture
+    driver: Driver, stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, job = await started(driver, stage.worker)
-    driver.env.inject_error("PATCH", "*", status=404, code=10008, times=None)
-    driver.env.inject_error("POST", POST, status=403, code=50007, times=None)
+    driver.fail("PATCH", "*", status=404, code=10008, times=ALWAYS)
+    driver.fail("POST", POST, status=403, code=50007, times=ALWAYS)
     stage.worker.finish(job)
     await stage.all_delivered()
     assert "no way leads to the person who asked" in caplog.text
     assert await stage.parts.studio.picture_of(job) is not None
 
 
-async def test_trouble_of_discords_own_is_waited_out(driver: SimcordDriver, stage: Stage) -> None:
+async def test_trouble_of_discords_own_is_waited_out(driver: Driver, stage: Stage) -> None:
     answer, job = await started(driver, stage.worker)
     await driver.until(lambda: driver.edits(answer))
-    driver.env.inject_error("PATCH", EDIT, status=503, times=3)
+    driver.fail("PATCH", EDIT, status=503, times=3)
     stage.worker.finish(job)
     await driver.until(lambda: "Again" in latest(driver, answer).buttons)
     assert len(driver.messages("ann")) == 1
 
 
-async def test_a_lost_edit_of_progress_does_not_lose_the_picture(driver: SimcordDriver, stage: Stage) -> None:
+async def test_a_lost_edit_of_progress_does_not_lose_the_picture(driver: Driver, stage: Stage) -> None:
     answer, job = await started(driver, stage.worker)
-    driver.env.inject_error("PATCH", EDIT, status=500, times=1)
+    driver.fail("PATCH", EDIT, status=500, times=1)
     stage.worker.progress(job, 1)
-    await driver.until(lambda: requests(driver, "PATCH", "/channels/"))
+    await driver.until(lambda: driver.count("PATCH", EDIT))
     stage.worker.progress(job, 2)
     await driver.until(lambda: "Step 2" in latest(driver, answer).text)
     stage.worker.finish(job)
@@ -105,11 +86,11 @@ async def test_a_lost_edit_of_progress_does_not_lose_the_picture(driver: Simcord
 
 
 async def test_a_picture_that_discord_does_not_take_ends_in_a_clear_failure(
-    driver: SimcordDriver, stage: Stage, caplog: pytest.LogCaptureFixture
+    driver: Driver, stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer, job = await started(driver, stage.worker)
     await driver.until(lambda: driver.edits(answer))
-    driver.env.inject_error("PATCH", EDIT, status=413, code=40005, times=1)
+    driver.fail("PATCH", EDIT, status=413, code=40005, times=1)
     stage.worker.finish(job)
     await stage.all_delivered()
     message = latest(driver, answer)
@@ -117,7 +98,18 @@ async def test_a_picture_that_discord_does_not_take_ends_in_a_clear_failure(
     assert message.text.rpartition("Reference ")[2] in caplog.text
 
 
-async def test_jobs_of_the_terminal_are_left_alone(driver: SimcordDriver, stage: Stage) -> None:
+async def test_a_letter_on_its_way_when_the_process_ends_is_not_sent_again(driver: Driver, stage: Stage) -> None:
+    answer, job = await started(driver, stage.worker)
+    await driver.until(lambda: driver.edits(answer))
+    before = driver.count("PATCH", EDIT)
+    stage.worker.finish(job)
+    await driver.until(lambda: driver.count("PATCH", EDIT) > before)
+    await driver.restart()
+    await stage.all_delivered()
+    assert "Again" in latest(driver, answer).buttons and driver.count("PATCH", EDIT) == before + 1
+
+
+async def test_jobs_of_the_terminal_are_left_alone(driver: Driver, stage: Stage) -> None:
     from generation.studio import Owner
 
     request = stage.bot.conversation.imagine_request("a fox")
@@ -125,4 +117,4 @@ async def test_jobs_of_the_terminal_are_left_alone(driver: SimcordDriver, stage:
     await driver.until(lambda: stage.worker.orders)
     stage.worker.finish(job.id)
     await stage.stored(job.id)
-    assert driver.messages("ann") == [] and requests(driver, "PATCH", "/") == 0
+    assert driver.messages("ann") == [] and driver.count("PATCH", "*") == 0

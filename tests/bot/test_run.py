@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import re
 import signal
 import socket
@@ -21,16 +20,10 @@ from bot.errors import TokenRefused, exit_status
 from bot.playground import Playground
 from bot.run import run_bot
 from tests.bot.conftest import Stage
+from tests.darkroom_process import PATIENCE, environment
 from tests.tiny_models import save_tiny_model
 
-PATIENCE = 90  # seconds; a worker on a busy machine takes a while to start
 BOT_LIMIT = 150 * 2**20  # bytes of resident memory
-
-
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DARKROOM_", "DISCORD_"))}
-    usual = {"DARKROOM_DATA": str(folder / "data"), "DARKROOM_PLAYGROUND_PORT": "0", "OMP_NUM_THREADS": "1"}
-    return kept | usual | more
 
 
 def run(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:

@@ -15,17 +15,13 @@ from PIL import Image
 from playwright.async_api import Page, async_playwright, expect
 
 from bot.playground import Playground
+from tests.chromium import ARGUMENTS, CHROMIUM, needs_chromium
 
 from .conftest import StartBot
 
-_CHROMIUM = Path("/usr/bin/chromium")
-_ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 _FOX = "a red fox wearing sunglasses on a skateboard"
 
-pytestmark = pytest.mark.skipif(not _CHROMIUM.exists(), reason="Chromium is not installed (Debian's package chromium)")
+pytestmark = needs_chromium
 
 
 def picture(colour: str) -> discord.File:
@@ -106,7 +102,7 @@ async def page(playground: Playground) -> AsyncIterator[Page]:
     """The playground's page, open; no script may fail on it."""
     problems: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(_CHROMIUM), args=_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS])
         opened = await browser.new_page(viewport={"width": 1100, "height": 760})
         opened.on("pageerror", lambda error: problems.append(str(error)))
         opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
