@@ -103,6 +103,7 @@ async def the_fox_is_made_and_taken_apart(page: Page, folder: Path) -> None:
     assert states[-1].strip(ISOLATES) == FOX and all(FOX in state for state in states)
     image = await picture_in(fox)
     assert await image.evaluate("image => image.naturalWidth") < STRIP_SIDE
+    await expect(image).to_have_attribute("alt", FOX)
     await look_at(page, folder, "picture")
 
     await fox.get_by_role("button", name="Strip").click()

@@ -176,6 +176,8 @@ class Wire:
             resolved |= {"url": address, "proxy_url": address, "content_type": attachment.content_type}
             if attachment.width:
                 resolved |= {"width": attachment.width, "height": attachment.height}
+            if attachment.description:
+                resolved["description"] = attachment.description
         return resolved
 
     def _reaction(self, emoji: str, user_ids: tuple[int, ...]) -> Json:

@@ -118,7 +118,7 @@ export class MessageView {
       embed.description ? el("div", { class: "text" }, markdown(embed.description, names)) : null,
       embed.fields?.length ? el("div", { class: "fields" }, embed.fields.map((field) => el("div", { class: field.inline ? "field inline" : "field" },
         el("div", { class: "field-name" }, markdown(field.name, names)), el("div", { class: "text" }, markdown(field.value, names))))) : null,
-      embed.image ? picture(embed.image, embed.title || "Picture") : null,
+      embed.image ? picture(embed.image, embed.image.description || embed.title || "Picture") : null,
       embed.thumbnail ? el("div", { class: "thumbnail" }, picture(embed.thumbnail, "Thumbnail")) : null,
       embed.footer || embed.timestamp ? el("div", { class: "embed-footer" }, ownIcon(embed.footer?.icon_url), [embed.footer?.text, embed.timestamp && day(embed.timestamp)].filter(Boolean).join(" • ")) : null);
   }
