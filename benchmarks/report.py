@@ -183,8 +183,8 @@ def _rest(results: Results) -> str:
 
 The real bot with a real worker on the loopback Discord: ten people ask for {asked["questions"]:.0f} pictures one after
 another, while the worker has more to do than it can. From the command to the first answer: {asked["ack_p50_ms"]:.0f} ms
-in the median, {asked["ack_p99_ms"]:.0f} ms at the 99th percentile. The process of the bot, with the loopback Discord in it,
-held {asked["bot_rss_mb"]:.0f} MB and had {"" if asked["bot_imported_torch"] else "not "}imported torch.
+in the median, {asked["ack_p99_ms"]:.0f} ms at the 99th percentile. The process of the bot, with the loopback Discord
+in it, held {asked["bot_rss_mb"]:.0f} MB and had {"" if asked["bot_imported_torch"] else "not "}imported torch.
 
 ## From nothing to the first picture
 

@@ -9,7 +9,6 @@ import asyncio
 import functools
 
 import discord
-from generation.studio import Picture
 
 from bot import cards, wording
 from bot.postbox import Attachment, Letter
@@ -17,6 +16,7 @@ from bot.views.picture import job_buttons, picture_buttons
 from generation.events import Progress
 from generation.pictures.preview import render_preview
 from generation.request import GenerationRequest
+from generation.studio import Picture
 
 ALT_TEXT_LIMIT = 1_024  # characters of an attachment's description
 STRIP_NAME = "strip.png"

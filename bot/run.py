@@ -20,7 +20,6 @@ from pathlib import Path
 
 import aiohttp
 import discord
-from generation.studio import Studio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
@@ -30,6 +29,7 @@ from bot.lock import hold_lock
 from bot.parts import Parts, open_parts
 from bot.settings import Settings
 from generation.events import STARTING, Loading, Ready
+from generation.studio import Studio
 
 HELP = "start the bot on Discord, or the playground where no DISCORD_TOKEN is set"
 LOG_NAME = "darkroom.log"  # in the data folder
