@@ -29,6 +29,7 @@ MOST_ROWS = 16
 MIN_GAIN = 0.1  # of the time per row, for which more rows are worth it
 SLOW_STEP = 1.0  # seconds; a forward this slow is not timed with more rows
 ROUNDS = 3  # of timing
+DECODE_ROUNDS = 2  # the same for the decoder
 # largest difference of latents made together and alone, relative to the largest latent
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.05}
 
@@ -51,7 +52,7 @@ TRIALS = (
 
 
 def calibrate(model: LoadedModel, report: Report) -> None:
-    """Fill in `max_rows`, `sharing`, `seconds_per_step` and `preview` of the model."""
+    """Fill in `max_rows`, `decode_rows`, `sharing`, `seconds_per_step` and `preview` of the model."""
     what = f"warming up {model.info.name}"
     total = 2 * sum(trial.steps for trial in TRIALS) + ROUNDS * (MOST_ROWS.bit_length() - 1)
     done = 0
@@ -63,7 +64,7 @@ def calibrate(model: LoadedModel, report: Report) -> None:
 
     report(what, 0, total)
     alone, clean = _run_alone(model, step_done)
-    model.preview = _fit_preview(model, clean)
+    _fit_preview(model, clean)
     together, call = _run_together(model, step_done)
     seconds = _time_rows(call, step_done)
     model.seconds_per_step = seconds[call.rows]
@@ -145,16 +146,28 @@ def _largest_difference(alone: list[torch.Tensor], together: list[torch.Tensor])
     return worst if worst == worst else float("inf")  # NaN never agrees
 
 
-def _fit_preview(model: LoadedModel, clean: list[torch.Tensor]) -> preview.PreviewMap | None:
-    """None for a model whose latents only its own pipeline can decode: it has no previews."""
+def _fit_preview(model: LoadedModel, clean: list[torch.Tensor]) -> None:
+    """A model whose latents only its own pipeline can decode has no previews, and decodes one by one."""
     try:
         latents = torch.cat(
             [finish.spatial(model.pipeline, each, model.info.width, model.info.height) for each in clean]
         )
-        return preview.fit(latents, finish.decode(model.pipeline, latents))
+        model.preview = preview.fit(latents, finish.decode(model.pipeline, latents))
+        model.decode_rows = _decode_rows(model, latents[:1])
     except (finish.UndecodableLatents, RuntimeError) as error:
         log.warning("%s has no previews: %s", model.info.name, error)
-        return None
+
+
+def _decode_rows(model: LoadedModel, latents: torch.Tensor) -> int:
+    """How many pictures are decoded in one call: one, unless two together take clearly less time each."""
+    best: dict[int, float] = {}
+    for _ in range(DECODE_ROUNDS):
+        for rows in (1, 2):
+            began = time.perf_counter()
+            finish.decode_together(model.pipeline, latents.repeat(rows, 1, 1, 1))
+            seconds = (time.perf_counter() - began) / rows
+            best[rows] = min(seconds, best.get(rows, seconds))
+    return finish.DECODED_TOGETHER if best[2] < best[1] * (1 - MIN_GAIN) else 1
 
 
 def _time_rows(call: Call, timed: Callable[[object], None]) -> dict[int, float]:

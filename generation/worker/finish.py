@@ -81,16 +81,21 @@ def decode(pipeline: Any, latents: torch.Tensor) -> torch.Tensor:
 
     A picture is what lies within 0..1; decoders overshoot.
     """
+    together = max(1, min(DECODED_TOGETHER, PIXELS_TOGETHER // _pixels(pipeline, latents)))
+    return torch.cat([decode_together(pipeline, chunk) for chunk in torch.split(latents, together)])
+
+
+def decode_together(pipeline: Any, latents: torch.Tensor) -> torch.Tensor:
+    """As `decode`, in one call of the decoder."""
     vae = pipeline.vae
     parameter = next(vae.parameters())
     with torch.inference_mode():
         latents = latents.to(parameter.device, parameter.dtype)
         scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0.0)
-        together = max(1, min(DECODED_TOGETHER, PIXELS_TOGETHER // _pixels(pipeline, latents)))
         # channels last: faster in a decoder's many layers of few channels, and equal to some 1e-5
-        chunks = [chunk.contiguous(memory_format=torch.channels_last) for chunk in scaled.split(together)]
-        pictures = [vae.decode(chunk, return_dict=False)[0] for chunk in chunks]
-        return (torch.cat(pictures).float() * 0.5 + 0.5).cpu().contiguous()
+        pictures = vae.decode(scaled.contiguous(memory_format=torch.channels_last), return_dict=False)[0]
+        result: torch.Tensor = (pictures.float() * 0.5 + 0.5).cpu().contiguous()
+        return result
 
 
 def _pixels(pipeline: Any, latents: torch.Tensor) -> int:

@@ -6,9 +6,10 @@ that collate, runs one forward for all of them, and resumes each task with its p
 seeds, guidance and schedulers join, leave and are cancelled at any step. A call that is picked alone runs exactly
 as the pipeline made it, so that a job alone gives the very bytes of a plain `pipe()`.
 
-Which calls come first: the least remaining work, for the mean wait; except that a task which has had less than half
-of its fair share of the time goes first, so that long jobs end whatever arrives. The hub knows nothing of pictures,
-requests or pipes.
+Which calls come first: the least remaining work, for the mean wait; except that a task which lags behind its fair
+share of the time goes first, so that long jobs end whatever arrives. It may lag by a part of its own work: else every
+job that waits would count as lagging at once, and all would be served in turn, which makes everybody wait. The hub
+knows nothing of pictures, requests or pipes.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ from generation.worker.collate import Call, NotCollatable, agree, make_call, run
 
 log = logging.getLogger(__name__)
 
-FAIR_SHARE_GUARANTEED = 0.5  # of the time that equal shares would give a task
+FAIR_SHARE_GUARANTEED = 0.75  # of the time that equal shares would give a task
+LAG_ALLOWED = 0.45  # of a task's own work; a task ends within (1 + 0.45) / 0.75 < 2 times its fair share
 
 
 class Task:
     """One job in the hub. After it has ended, exactly one of `result`, `error`, `cancelled` tells how."""
 
     def __init__(self, work: Callable[[], Any], remaining: Callable[[], float]) -> None:
-        self.remaining = remaining  # forwards x rows that are still to come, for the order of service
+        self.remaining = remaining  # work that is still to come, in any unit, for the order of service
+        self.whole = 0.0  # what was to come at its beginning
         self.result: Any = None
         self.error: Exception | None = None
         self.cancelled = False
@@ -52,10 +55,10 @@ class Task:
     def ended(self) -> bool:
         return bool(self._greenlet.dead)
 
-    @property
-    def behind(self) -> bool:
-        """Whether it has had too little of its fair share."""
-        return self.served < FAIR_SHARE_GUARANTEED * self.entitled
+    def behind(self, seconds_per_work: float) -> bool:
+        """Whether it has had so much less than its fair share that it must go first."""
+        lag_allowed = LAG_ALLOWED * self.whole * seconds_per_work
+        return self.served + lag_allowed < FAIR_SHARE_GUARANTEED * self.entitled
 
     def resume(self, outcome: Any = None) -> None:
         """Run until the next parked call or the end; an exception as `outcome` is raised inside."""
@@ -93,6 +96,7 @@ class Hub:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._tasks: list[Task] = []
+        self._seconds_per_work = 0.0  # of a task's remaining work, as last seen
         self._alone: set[Hashable] = set()  # keys of calls that turned out not to collate
         self.forwards = 0
         self.rows = 0
@@ -126,6 +130,7 @@ class Hub:
         """Run each new task to its first parked call."""
         for task in self._tasks:
             if not task.started:
+                task.whole = task.remaining()
                 task.resume()
 
     def _reap(self) -> tuple[Task, ...]:
@@ -135,7 +140,7 @@ class Hub:
 
     def _pick(self) -> list[tuple[Task, Call]]:
         """The calls of the next forward: the most urgent, and all that can go along with it."""
-        order = sorted(self._tasks, key=lambda task: (not task.behind, task.remaining()))
+        order = sorted(self._tasks, key=lambda task: (not task.behind(self._seconds_per_work), task.remaining()))
         waiting = [(task, task.call) for task in order if task.call is not None]
         if not waiting:
             return []
@@ -161,7 +166,10 @@ class Hub:
                 task.entitled += seconds / forwards_for_all
         for (task, _), outcome in zip(group, outcomes, strict=True):
             task.served += seconds
+            before = task.remaining()
             task.resume(outcome)
+            if (done := before - task.remaining()) > 0:
+                self._seconds_per_work = seconds / done
 
     def _forwards_for_all(self) -> int:
         """How many forwards it takes to serve every waiting task once."""

@@ -44,6 +44,7 @@ class LoadedModel:
     dtype: torch.dtype
     device: str
     max_rows: int = 1  # of one shared forward; 1: jobs do not share
+    decode_rows: int = 1  # of one shared call of the decoder
     sharing: str = "not measured"  # for people: whether jobs share forwards, and why
     seconds_per_step: float = 0.0  # of one picture with guidance
     preview: PreviewMap | None = None
@@ -83,7 +84,7 @@ class LoadedModel:
         elif name in DENOISERS:
             make = partial(SharedModule, max_rows=rows, methods=("forward",))
         elif name == "vae" and not _is_recast_in_flight(part):
-            rows = max(1, min(rows, finish.PIXELS_TOGETHER // pixels))
+            rows = max(1, min(rows, self.decode_rows, finish.PIXELS_TOGETHER // pixels))
             make = partial(SharedModule, max_rows=rows, methods=("decode",))
         else:
             return None

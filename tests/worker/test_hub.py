@@ -286,6 +286,16 @@ def test_a_short_job_passes_a_long_one_where_forwards_cannot_be_shared() -> None
     finish_all(hub)
 
 
+def test_a_burst_that_cannot_share_is_served_shortest_first() -> None:
+    hub = Hub(Clock())
+    shared = SharedModule(Limited(), 1, ("forward",))
+    ended: list[str] = []
+    for steps in (50, 4, 20, 8, 28):
+        hub.spawn(*looping(shared, steps, ended, str(steps)))
+    finish_all(hub)
+    assert ended == ["4", "8", "20", "28", "50"]
+
+
 def test_a_long_job_ends_within_twice_its_fair_share_whatever_arrives() -> None:
     hub = Hub(Clock())
     shared = SharedModule(Limited(), 1, ("forward",))
