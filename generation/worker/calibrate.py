@@ -84,7 +84,7 @@ def trial_arguments(model: LoadedModel, trial: Trial) -> dict[str, Any]:
         "prompt": trial.prompt,
         "negative_prompt": trial.negative_prompt,
         "num_inference_steps": trial.steps,
-        "guidance_scale": trial.guidance,
+        model.guidance_argument(): trial.guidance,
         "width": model.info.width,
         "height": model.info.height,
         "generator": torch.Generator().manual_seed(trial.seed),

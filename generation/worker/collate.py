@@ -145,7 +145,8 @@ def _form(name: str, value: Any, rows: int) -> Hashable:
             return "per row", tuple(value.shape[1:]), value.dtype, value.device
         return "common", tuple(value.shape), value.dtype, value.device
     if _is_row_list(value) and len(value) == rows:
-        shapes = {tuple(item.shape) for item in value}
+        # their first axis may differ: a list is what a family uses whose prompts have different lengths
+        shapes = {tuple(item.shape[1:]) for item in value}
         return "list", tuple(sorted(shapes)), value[0].dtype, value[0].device
     if isinstance(value, Mapping):
         return "mapping", tuple((key, _form(key, item, rows)) for key, item in sorted(value.items()))

@@ -85,7 +85,7 @@ class PictureJob:
             "prompt": request.prompt,
             "negative_prompt": request.negative_prompt,
             "num_inference_steps": request.steps,
-            "guidance_scale": request.guidance_scale,
+            self._model.guidance_argument(from_image=image is not None): request.guidance_scale,
             "width": request.width,
             "height": request.height,
             "generator": torch.Generator().manual_seed(request.seed),

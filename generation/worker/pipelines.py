@@ -95,6 +95,17 @@ class LoadedModel:
         original = self._from_image() if from_image else self.pipeline
         return argument in _parameters(type(original).__call__)
 
+    def guidance_argument(self, *, from_image: bool = False) -> str:
+        """What the pipeline calls the strength of guidance by a negative prompt.
+
+        Pipelines with a guidance that was distilled into the model call that one `guidance_scale`, and this one
+        `true_cfg_scale`; it is the one meant where the model has no other, as with Qwen-Image.
+        """
+        config = getattr(getattr(self.pipeline, "transformer", None), "config", None)
+        distilled = bool(getattr(config, "guidance_embeds", False))
+        is_true = not distilled and self.accepts("true_cfg_scale", from_image=from_image)
+        return "true_cfg_scale" if is_true else "guidance_scale"
+
     def _from_image(self) -> Any:
         if self._image_to_image is None:
             # here, because it imports every family of pipelines there is, which takes more than a second
