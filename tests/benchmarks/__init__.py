@@ -1,0 +1,1 @@
+"""Tests of what measures Darkroom: that it compares like with like, and says it right."""
