@@ -23,6 +23,7 @@ from diffusers import DiffusionPipeline
 from generation.errors import ModelError, RequestError
 from generation.models import ModelInfo
 from generation.worker import finish, weights
+from generation.worker.download import download
 from generation.worker.hub import SharedModule, StandIn
 from generation.worker.machine import Machine
 from generation.worker.preview import PreviewMap
@@ -148,7 +149,7 @@ def load(info: ModelInfo, machine: Machine, report: Report) -> LoadedModel:
     what = f"loading {info.name}"
     report(what, 0, 1)
     dtype = machine.dtype(info.dtype, info.name)
-    folder = _download(info) if weights.is_hub_id(info.source) else Path(info.source)
+    folder = download(info) if weights.is_hub_id(info.source) else Path(info.source)
     files = weights.check_folder(info, folder)
     total = len(files) + 2  # the files' fingerprints, then the parts, then the way to the device
     digest = weights.fingerprint(folder, files, lambda done: report(what, done, total))
@@ -207,15 +208,6 @@ def _move(info: ModelInfo, pipeline: Any, device: str) -> None:
         pipeline.to(device)
     except torch.OutOfMemoryError as error:
         raise ModelError(f"The model “{info.name}” does not fit into the memory of {device}.") from error
-
-
-def _download(info: ModelInfo) -> Path:
-    try:
-        return Path(DiffusionPipeline.download(info.source, variant=info.variant, use_safetensors=True))
-    except Exception as error:  # the hub's client raises errors of several libraries
-        raise ModelError(
-            f"The model “{info.name}” ({info.source}) cannot be fetched from its hub: {_first_line(error)}"
-        ) from error
 
 
 def _first_line(error: Exception) -> str:
