@@ -99,12 +99,12 @@ def measure(folder: Path, *, quick: bool, began: float) -> report.Results:
     Raises:
         subprocess.SubprocessError, RuntimeError: a part failed.
     """
-    say("from nothing to the first picture")
-    cold = measure_cold_start(1 if quick else 2, say)
-    say("answers while the worker is busy")
-    acknowledged = _acknowledged(10 if quick else 120)
     threads = look_at_machine("cpu", None).threads
     models = tuple(_measure_model(plan, folder / str(number), threads, quick) for number, plan in enumerate(PLANS))
+    say("answers while the worker is busy")
+    acknowledged = _acknowledged(10 if quick else 120)
+    say("from nothing to the first picture")
+    cold = measure_cold_start(1 if quick else 2, threads, say)
     return report.Results(
         models=models,
         acknowledged=acknowledged,

@@ -17,8 +17,10 @@ from generation.models import pocket_model
 WITHIN = 180.0  # seconds
 SCRIPT = """
 import sys
+import torch
 from diffusers import DiffusionPipeline
-folder, out, steps, guidance, side = sys.argv[1:]
+folder, out, steps, guidance, side, threads = sys.argv[1:]
+torch.set_num_threads(int(threads))
 pipe = DiffusionPipeline.from_pretrained(folder)
 image = pipe("a red fox", num_inference_steps=int(steps), guidance_scale=float(guidance), width=int(side),
              height=int(side)).images[0]
@@ -34,14 +36,15 @@ class ColdStart:
     plain: Spread
 
 
-def measure_cold_start(rounds: int, say: Callable[[str], None]) -> ColdStart:
-    """Each of the two, `rounds` times in turn.
+def measure_cold_start(rounds: int, threads: int, say: Callable[[str], None]) -> ColdStart:
+    """Each of the two, `rounds` times in turn; Darkroom finds out for itself how many threads are best.
 
     Raises:
-        subprocess.SubprocessError: one of them failed, or took far too long.
+        RuntimeError: one of them failed.
+        subprocess.TimeoutExpired: one took far too long.
     """
     model = pocket_model()
-    numbers = [str(value) for value in (model.steps, model.guidance_scale, model.width)]
+    numbers = [str(value) for value in (model.steps, model.guidance_scale, model.width, threads)]
     darkroom, plain = [], []
     for number in range(rounds):
         with tempfile.TemporaryDirectory(prefix="darkroom-bench-") as folder:
@@ -55,5 +58,7 @@ def measure_cold_start(rounds: int, say: Callable[[str], None]) -> ColdStart:
 
 def _seconds(command: list[str], variables: dict[str, str]) -> float:
     began = time.perf_counter()
-    subprocess.run(command, env=os.environ | variables, check=True, capture_output=True, timeout=WITHIN)
+    done = subprocess.run(command, env=os.environ | variables, check=False, capture_output=True, timeout=WITHIN)
+    if done.returncode:
+        raise RuntimeError(f"{command[1:3]} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
     return time.perf_counter() - began
