@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         return commands[parsed.command].run(parsed, settings)
     except KeyboardInterrupt:
+        return SUCCESS
+    except BrokenPipeError:  # the reader has seen enough, as `head` has; Python must not complain of it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SUCCESS
     except Exception as error:  # noqa: BLE001  # the outermost edge: every error becomes a sentence and a status
         print(f"darkroom: {explain(error).sentence}", file=sys.stderr)
