@@ -140,6 +140,8 @@ async def test_picture_facts_strip_and_timelapse_are_written(tmp_path: Path) -> 
     whole = plan(
         tmp_path,
         *(
+            "--steps",
+            "20",
             "--strip",
             str(tmp_path / "s.png"),
             "--timelapse",
@@ -193,7 +195,7 @@ async def test_without_strip_or_timelapse_no_trajectory_is_asked_for(tmp_path: P
 
 async def test_noisy_latents_are_decoded_for_the_strip_alone(tmp_path: Path) -> None:
     dispatcher = ScriptedDispatcher(finished)
-    options = ("--strip", str(tmp_path / "s.png"), "--noisy", "--timelapse", str(tmp_path / "t.webp"))
+    options = ("--steps", "20", "--strip", str(tmp_path / "s.png"), "--noisy", "--timelapse", str(tmp_path / "t.webp"))
     await terminal.imagine(plan(tmp_path, *options), dispatcher)
     assert [query.noisy for query in dispatcher.queries for _ in query.steps] == [True] * 8 + [False] * 20
 
