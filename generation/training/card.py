@@ -26,6 +26,8 @@ MEASURES = (
 )
 
 LIMITS = """\
+- Scenes, in this first version: of two things rarely both are right, and a thing in a colour that is not its own keeps
+  the colour and loses its shape. The table says how often.
 - Anything outside the list above: an unknown word falls into letters that mean nothing to it, and mud comes out.
 - Text, hands, crowds, more than three of a kind, styles, light, weather, verbs other than wearing and riding.
 - Fine detail: a latent cell is 16x16 pixels, and small things in scenes stay soft.
@@ -60,8 +62,8 @@ own score on true scenes that neither has seen. 25 steps, guidance 3.5, fixed se
 {table}
 
 “a red fox wearing sunglasses on a skateboard” has everything in it for {fox} of 10 seeds, “an astronaut riding a
-horse” for {astronaut} of 10. Two seeds of one prompt lie {apart} grey levels apart (root mean
-square; median over {count} things).
+horse” for {astronaut} of 10. Two seeds of one prompt lie {apart} grey levels apart (root mean square; median over
+{count} things).
 
 ## What it cannot do
 

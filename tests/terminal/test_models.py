@@ -82,7 +82,7 @@ def test_other_programs_get_the_same_as_json(small: ModelInfo, capsys: pytest.Ca
     assert first == {
         "name": "small",
         "title": "Small ones",
-        "steps": 20,
+        "steps": 40,
         "max_steps": 100,
         "guidance": 3.5,
         "size": "128x128",
