@@ -11,7 +11,6 @@ import pytest
 from bot.errors import UserMistake
 from bot.output_files import check_targets, write_whole
 
-
 # In a process of its own: the limit also holds for whatever file the tests' own output goes to.
 WRITE_UNDER_A_LIMIT = """
 import resource, sys
