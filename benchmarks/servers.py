@@ -18,7 +18,8 @@ import torch
 from PIL import Image
 
 from benchmarks.workloads import Asked
-from generation.events import Configure, DecodeFrames, Event, Failed, Finished, Generate, Order, Stop, pack
+from generation.events import Configure, DecodeFrames, Event, Failed, Finished, Generate, Order, Stop
+from generation.frames import pack
 from generation.models import ModelInfo
 from generation.pictures.strip import choose_steps
 from generation.request import GenerationRequest

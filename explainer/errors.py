@@ -1,6 +1,8 @@
 """The sentences `explainer` says to people when it cannot do what was asked.
 
 ExplainerError
+├── ReaderError         a question could not be answered, for a fault of ours
+│   └── ReaderGone      the reader process could not be kept alive for it
 └── PassageError        a passage of the knowledge base is not written as the format asks; the text names file and cure
 """
 
@@ -11,3 +13,11 @@ class ExplainerError(Exception):
 
 class PassageError(ExplainerError):
     """A passage that cannot be read; the sentence names the file and what to change."""
+
+
+class ReaderError(ExplainerError):
+    """A question could not be answered, for a fault of ours; the sentence names a reference that stands in the log."""
+
+
+class ReaderGone(ReaderError):
+    """The reader process could not be started, or died on the question each time."""

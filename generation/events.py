@@ -2,27 +2,18 @@
 
 Orders go to the worker, events come back; both are msgspec structs, tagged by class name and
 packed as MessagePack. Pictures and trajectories travel inside as bytes, so the same messages serve
-a pipe and a network. On a pipe each message is one frame: four bytes of length, big-endian, then
-the message. The module knows neither torch nor asyncio.
+a pipe and a network. The module knows neither torch nor asyncio.
 """
 
 from __future__ import annotations
 
-import struct
-
 import msgspec
 
+from generation.frames import Message
 from generation.models import ModelInfo
 from generation.request import GenerationRequest, RunFacts
 
-FRAME_HEADER = struct.Struct(">I")
 STARTING = "starting the worker"  # `Loading.what` of the first sign of life of every worker process
-MAX_FRAME = 256 * 2**20  # bytes; a larger length means that the stream is out of step
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
-    """Base of everything that crosses the pipe."""
-
 
 # --- orders: bot -> worker ---------------------------------------------------------------------
 
@@ -97,8 +88,13 @@ class Ready(Message, frozen=True, kw_only=True):
     weights_sha256: dict[str, str]  # by model name
     seconds_per_step: dict[str, float]  # by model name, measured at warm-up, one picture, guidance on
     versions: dict[str, str]
-    unusable: dict[str, str] = {}  # by model name: the sentence that says why it cannot be loaded
-    sharing: dict[str, str] = {}  # by model name: whether its jobs share forwards, up to how many rows, or why not
+    unusable: dict[str, str] = msgspec.field(
+        default_factory=dict
+    )  # by model name: the sentence that says why it cannot be loaded
+    # by model: jobs that share a forward with gain, and its seconds for each
+    together: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
+    # by model name: whether its jobs share forwards, up to how many rows, or why not
+    sharing: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Started(Message, frozen=True, kw_only=True):
@@ -183,15 +179,8 @@ class QueryFailed(Message, frozen=True, kw_only=True):
 JobEvent = Started | Progress | Finished | Failed | Cancelled
 Event = Loading | Ready | Started | Progress | Finished | Failed | Cancelled | Frames | Status | QueryFailed
 
-_encoder = msgspec.msgpack.Encoder()
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 _events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
-
-
-def pack(message: Message) -> bytes:
-    """The message as one frame, ready to write to a pipe."""
-    body = _encoder.encode(message)
-    return FRAME_HEADER.pack(len(body)) + body
 
 
 def unpack_order(body: bytes) -> Order:

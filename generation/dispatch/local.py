@@ -12,17 +12,14 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeVar
 
 import msgspec
 
+from generation.dispatch.child import SECRETS, STOP_GRACE, Child, ChildGone
 from generation.errors import WorkerError, WorkerGone
 from generation.events import (
-    FRAME_HEADER,
-    MAX_FRAME,
     Cancel,
     Cancelled,
     Configure,
@@ -34,14 +31,13 @@ from generation.events import (
     Generate,
     Inspect,
     Loading,
-    Message,
     QueryFailed,
     Ready,
     Status,
     Stop,
-    pack,
     unpack_event,
 )
+from generation.frames import Message
 from generation.models import Models
 
 log = logging.getLogger(__name__)
@@ -51,12 +47,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a restart
 SILENCE_LIMIT = 600.0  # seconds without any event, while jobs run, after which a worker counts as hung
 LOADING_LIMIT = 1_800.0  # the same while it loads; a large model may have to be fetched first
 QUERY_LIMIT = 120.0  # seconds for an answer to `frames` or `status`
-WRITE_LIMIT = 10.0  # seconds for the worker's reader to take an order
-STOP_GRACE = 5.0  # seconds between Stop, SIGTERM and SIGKILL
 WATCH_INTERVAL = 1.0  # seconds
 EVENTS_HELD = 1_000  # a consumer that lags behind slows the worker down
-LOG_CHUNK = 2**16
-SECRETS = frozenset({"DISCORD_TOKEN", "DARKROOM_TOKEN"})  # no business of the worker's
 
 _Answer = TypeVar("_Answer", Frames, Status)
 
@@ -82,7 +74,7 @@ class LocalDispatcher:
         self._running: set[tuple[int, int]] = set()
         self._queries: dict[int, asyncio.Future[Frames | Status]] = {}
         self._last_query = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._child: Child | None = None
         self._ready: Ready | None = None
         self._last_sign = 0.0  # loop time of the last event, or of the order that ended an idle time
         self._supervisor: asyncio.Task[None] | None = None
@@ -96,7 +88,7 @@ class LocalDispatcher:
     @property
     def worker_pid(self) -> int | None:
         """The process id of the worker, for `doctor` and for tests that end it."""
-        return None if self._process is None else self._process.pid
+        return None if self._child is None else self._child.pid
 
     async def start(self) -> None:
         """Begin to start and watch the worker; returns at once."""
@@ -107,11 +99,11 @@ class LocalDispatcher:
         """Stop the worker, by force where it does not leave by itself, and end `events()`."""
         self._closing = True
         if self._supervisor is not None:
-            if self._process is not None:
+            if self._child is not None:
+                child = self._child
                 with contextlib.suppress(WorkerGone):
                     await self._send(Stop())
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._process.wait(), STOP_GRACE)
+                await child.leaves(STOP_GRACE)
             self._supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._supervisor
@@ -191,13 +183,11 @@ class LocalDispatcher:
         Raises:
             WorkerGone: no worker reads it.
         """
-        process = self._process
-        if process is None or process.stdin is None or process.returncode is not None:
+        if self._child is None or self._child.returncode is not None:
             raise WorkerGone("The worker is not running; it is being started again.")
         try:
-            process.stdin.write(pack(message))
-            await asyncio.wait_for(process.stdin.drain(), WRITE_LIMIT)
-        except (TimeoutError, ConnectionError, RuntimeError) as error:
+            await self._child.send(message)
+        except ChildGone as error:
             raise WorkerGone("The worker takes no orders; it is being started again.") from error
 
     def _touch_if_idle(self) -> None:
@@ -222,32 +212,22 @@ class LocalDispatcher:
 
     async def _live_once(self) -> bool:
         """Start a worker and pass on its events until it is gone; whether it had become ready."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "generation.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
-            start_new_session=True,  # Ctrl-C is for this process, which then stops the worker in order
-        )
-        self._process = process
+        child = await Child.start("generation.worker", self._environment, worker_log)
+        self._child = child
         self._last_sign = asyncio.get_running_loop().time()
-        assert process.stdout is not None  # both were asked for as pipes
-        assert process.stderr is not None
-        helpers = [asyncio.create_task(_copy_log(process.stderr)), asyncio.create_task(self._watch(process))]
+        watching = asyncio.create_task(self._watch(child))
         try:
             with contextlib.suppress(WorkerGone):  # then its end is read below
                 await self._send(self._configure)
-            return await self._pass_on(process.stdout)
+            return await self._pass_on(child)
         finally:
-            await self._bury(process, helpers)
+            await self._bury(child, watching)
 
-    async def _pass_on(self, stream: asyncio.StreamReader) -> bool:
+    async def _pass_on(self, child: Child) -> bool:
         was_ready = False
         try:
-            while (event := await _read_event(stream)) is not None:
+            while (body := await child.receive()) is not None:
+                event = unpack_event(body)
                 self._last_sign = asyncio.get_running_loop().time()
                 if isinstance(event, Ready):
                     self._ready, was_ready = event, True
@@ -282,10 +262,10 @@ class LocalDispatcher:
         else:
             waiting.set_result(result)
 
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+    async def _watch(self, child: Child) -> None:
         """Kill the worker when it owes something and has given no sign of life for too long."""
         clock = asyncio.get_running_loop().time
-        while process.returncode is None:
+        while child.returncode is None:
             await asyncio.sleep(WATCH_INTERVAL)
             if self._events.full():
                 self._last_sign = clock()  # it waits for our consumer, not the other way round
@@ -297,20 +277,19 @@ class LocalDispatcher:
                 continue
             if clock() - self._last_sign > limit:
                 log.error("the worker has given no sign of life for %.0f s and is killed", limit)
-                process.kill()
+                child.kill()
                 return
 
-    async def _bury(self, process: asyncio.subprocess.Process, helpers: list[asyncio.Task[None]]) -> None:
+    async def _bury(self, child: Child, watching: asyncio.Task[None]) -> None:
         """See to it that the process is gone, and report what it had in its hands."""
         self._ready = None
         try:
-            await _end(process)
+            await child.end()
         finally:
-            self._process = None
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-        log.info("worker %d ended with %s", process.pid, process.returncode)
+            self._child = None
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        log.info("worker %d ended with %s", child.pid, child.returncode)
         self._fail_queries()
         lost, self._running = self._running, set()
         for job, attempt in sorted(lost):
@@ -342,50 +321,3 @@ def worker_environment(models: Models, environment: Mapping[str, str]) -> dict[s
     if all(os.path.exists(model.source) or model.source.startswith((".", os.sep)) for model in models.all):  # noqa: PTH110
         kept["HF_HUB_OFFLINE"] = "1"
     return kept
-
-
-async def _read_event(stream: asyncio.StreamReader) -> Event | None:
-    """The next event; None at the end of the stream.
-
-    Raises:
-        ValueError, msgspec.MsgspecError: the stream is out of step.
-    """
-    try:
-        header = await stream.readexactly(FRAME_HEADER.size)
-        (length,) = FRAME_HEADER.unpack(header)
-        if length > MAX_FRAME:
-            raise ValueError(f"an event of {length} bytes")
-        return unpack_event(await stream.readexactly(length))
-    except asyncio.IncompleteReadError:
-        return None
-
-
-async def _copy_log(stream: asyncio.StreamReader) -> None:
-    """The worker's standard error, line by line, to our log at the level that each line names."""
-    rest = b""
-    while chunk := await stream.read(LOG_CHUNK):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            _log_line(line)
-        rest = rest[-LOG_CHUNK:]
-    if rest:
-        _log_line(rest)
-
-
-def _log_line(line: bytes) -> None:
-    text = line.decode("utf-8", "replace").rstrip()
-    name, _, message = text.partition(" ")
-    level = logging.getLevelNamesMapping().get(name)
-    if text:
-        worker_log.log(level or logging.INFO, "%s", message if level else text)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait until the process has left; by force where it does not go by itself."""
-    for push in (None, signal.SIGTERM, signal.SIGKILL):
-        if process.returncode is None:
-            if push is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.send_signal(push)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), STOP_GRACE)

@@ -73,8 +73,8 @@ async def test_a_worker_leaves_when_its_parent_is_gone(tiny: ModelInfo) -> None:
         await here.until_ready()
         await here.dispatcher.submit(order(tiny, 1, steps=LONG))
         await here.until_step(1, 2)
-        process = here.dispatcher._process
-        assert process is not None
+        assert here.dispatcher._child is not None
+        process = here.dispatcher._child._process
         assert process.stdin is not None
         process.stdin.close()  # which is what the worker sees of a parent that dies
         async with asyncio.timeout(30):

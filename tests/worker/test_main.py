@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from generation.events import (
-    FRAME_HEADER,
     Cancelled,
     Configure,
     Event,
@@ -25,9 +24,9 @@ from generation.events import (
     Order,
     Ready,
     Stop,
-    pack,
     unpack_event,
 )
+from generation.frames import FRAME_HEADER, pack
 from generation.models import ModelInfo
 from generation.request import make_request
 from generation.worker import job as job_module
@@ -171,10 +170,11 @@ def test_a_worker_whose_parent_never_says_a_word_leaves() -> None:
 
 def test_stray_prints_cannot_get_among_the_events() -> None:
     program = (
-        "import os; from generation.worker.__main__ import _claim_stdout as claim; events = claim();"
-        "print('by print', flush=True); os.write(1, b'by write'); events.write(b'an event'); events.flush()"
+        "import os; from generation.events import Stop, unpack_order; from generation.frames import ParentPipe;"
+        "pipe = ParentPipe(unpack_order, Stop());"
+        "print('by print', flush=True); os.write(1, b'by write'); pipe.emit(Stop())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30)
-    assert done.stdout == b"an event"
+    assert done.stdout == pack(Stop())
     assert b"by print" in done.stderr
     assert b"by write" in done.stderr

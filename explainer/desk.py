@@ -1,0 +1,115 @@
+"""Where questions are asked: gathers what the asker may see, hands it to the reader, brings back the answer.
+
+Lives in the bot process and stays light: language is the reader process's business (`explainer.link` starts it). What
+somebody may see is decided in `store.visibility` alone; nothing else reaches an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from explainer.messages import Answer, Question, SeenPicture, SeenTurn
+from generation.request import RunFacts
+from store import conversations, people, pictures
+from store.conversations import TurnRow
+from store.database import Database
+from store.pictures import PictureRow
+from store.visibility import Viewer
+
+PICTURES_SEEN = 24  # the latest
+TURNS_SEEN = 30
+MAX_QUESTION = 2_000  # characters; what is longer is cut
+
+
+class Answerer(Protocol):
+    """Whoever answers questions; `explainer.link.ReaderLink` outside of tests."""
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer.
+
+        Raises:
+            ReaderError: there is none, for a fault of ours; the sentence says so.
+        """
+        ...
+
+
+class Desk:
+    """Takes people's questions."""
+
+    def __init__(self, database: Database, reader: Answerer) -> None:
+        self._database = database
+        self._reader = reader
+
+    async def ask(self, asker: str, text: str, viewer: Viewer, about: int | None = None) -> Answer:
+        """Answer a question from what the asker may see where the answer will stand.
+
+        Args:
+            asker: the person's name, for the answer to use.
+            viewer: who asks and where; it limits what is looked at.
+            about: id of the picture that the question was asked under or in reply to. One that the viewer may not see
+                counts as none.
+
+        Raises:
+            ReaderError: there is no answer, for a fault of ours.
+            StoreError: the record cannot be read.
+        """
+        return await self._reader.ask(await self.gather(asker, text, viewer, about))
+
+    async def gather(self, asker: str, text: str, viewer: Viewer, about: int | None) -> Question:
+        """The question with all that may be used to answer it, and nothing else."""
+        async with self._database.reading() as connection:
+            seen = await pictures.seen(connection, viewer, limit=PICTURES_SEEN)
+            if about is not None and about not in {row.id for row in seen}:
+                seen = [*seen, *await pictures.seen(connection, viewer, ids=[about], limit=1)]
+            said = await conversations.recent(connection, viewer, limit=TURNS_SEEN)
+            return Question(
+                text=text[:MAX_QUESTION],
+                asker=asker,
+                about=about if about in {row.id for row in seen} else None,
+                pictures=await _pictures(connection, viewer, seen[::-1]),
+                turns=_without(text, await _turns(connection, viewer, said)),
+            )
+
+
+async def _pictures(connection: AsyncConnection, viewer: Viewer, rows: list[PictureRow]) -> tuple[SeenPicture, ...]:
+    owners = {number: await people.get(connection, number) for number in {row.person_id for row in rows}}
+    mine = await people.find(connection, viewer.source, viewer.person)
+    return tuple(
+        SeenPicture(
+            id=row.id,
+            run=msgspec.convert(row.facts, RunFacts),
+            mine=mine is not None and row.person_id == mine.id,
+            owner=owners[row.person_id].name,
+            created_at=row.created_at,
+            has_steps=row.trajectory is not None,
+            parent=row.parent_id,
+            method=row.method,
+        )
+        for row in rows
+    )
+
+
+async def _turns(connection: AsyncConnection, viewer: Viewer, rows: list[TurnRow]) -> tuple[SeenTurn, ...]:
+    stands_on = await conversations.evidence_of(connection, [row.id for row in rows])
+    mine = await people.find(connection, viewer.source, viewer.person)
+    return tuple(
+        SeenTurn(
+            id=row.id,
+            speaker=row.name,
+            mine=mine is not None and row.person_id == mine.id,
+            said=row.said,
+            created_at=row.created_at,
+            picture=next((item.picture_id for item in stands_on.get(row.id, []) if item.picture_id is not None), None),
+        )
+        for row in rows
+    )
+
+
+def _without(text: str, turns: tuple[SeenTurn, ...]) -> tuple[SeenTurn, ...]:
+    """The turns before this question, which may have been recorded already."""
+    if turns and turns[-1].mine and turns[-1].said.strip() == text.strip():
+        return turns[:-1]
+    return turns
