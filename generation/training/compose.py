@@ -33,6 +33,7 @@ from generation.training.vocabulary import (
 )
 
 Picture = NDArray[np.uint8]  # [side, side, 3], sRGB
+CELL = 1 / 8  # of a picture's side: one cell of the latent grid, see `_cells`
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,7 @@ class Composer:
 
     def _canonical(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         thing = rng.choice(self.things)
-        jitter = 0.015
-        place = Placement(
-            thing.label, 0.5 + rng.uniform(-jitter, jitter), 0.5 + rng.uniform(-jitter, jitter), rng.uniform(0.83, 0.88)
-        )
-        return [place], with_article(_say(rng, thing))
+        return [Placement(thing.label, 0.5, 0.5, 7 * CELL)], with_article(_say(rng, thing))
 
     def _single(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         thing = rng.choice(self.things)
@@ -125,8 +122,8 @@ class Composer:
 
     def _worn(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         wearer, name = self._maybe_coloured(rng, background, 0.35, self.faces)
-        wearer = replace(wearer, x=0.5 + rng.uniform(-0.06, 0.06), y=0.57 + rng.uniform(-0.04, 0.04))
-        return self._wear(rng, replace(wearer, size=rng.uniform(0.62, 0.80)), name)
+        wearer = replace(wearer, x=0.5 + _cells(rng, 1), y=5 * CELL, size=6 * CELL)
+        return self._wear(rng, wearer, name)
 
     def _ridden(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         mount = rng.choices(self.mounts, [thing.mount.weight for thing in self.mounts if thing.mount])[0]
@@ -149,11 +146,8 @@ class Composer:
         name = f"{plural(thing.name)}"
         if colour:
             name = _in_colour(rng, colour, name)
-        size, height = rng.uniform(0.40, 0.48) if many == 2 else rng.uniform(0.29, 0.33), 0.5 + rng.uniform(-0.12, 0.12)
-        places = [
-            Placement(thing.label, (i + 0.5) / many, height + rng.uniform(-0.04, 0.04), size, colour)
-            for i in range(many)
-        ]
+        size, height = 0.46 if many == 2 else 0.32, 0.5 + _cells(rng, 1)
+        places = [Placement(thing.label, (i + 0.5) / many, height, size, colour) for i in range(many)]
         return places, f"{COUNTS[many - 2]} {name}"
 
     def _thing(self, label: str) -> Thing:
@@ -168,7 +162,7 @@ class Composer:
         if rng.random() < chance:
             colour = _colour_but(rng, background.colour)
             name = _in_colour(rng, colour, name)
-        return Placement(thing.label, 0.5, 0.5, 0.5, colour, mirrored=rng.random() < 0.3), with_article(name)
+        return Placement(thing.label, 0.5, 0.5, 0.5, colour), with_article(name)
 
     def _wear(self, rng: random.Random, wearer: Placement, name: str) -> tuple[list[Placement], str]:
         """The wearer with an accessory on its face or head."""
@@ -288,35 +282,33 @@ def _colour_but(rng: random.Random, other: str | None) -> str:
     return rng.choice([colour for colour in COLOURS if colour != other])
 
 
+def _cells(rng: random.Random, most: int) -> float:
+    """A shift by whole latent cells, at most `most` of them either way, in parts of the picture's side.
+
+    A latent cell holds one patch of pixels. Moved by whole cells, a thing has the same latents elsewhere, which
+    a convolution knows at once; moved by a third of a cell, it is another thing to learn. See docs/decisions/0004.
+    """
+    return rng.randint(-most, most) * CELL
+
+
 def _anywhere(rng: random.Random, label: str) -> Placement:
-    size = rng.uniform(0.62, 0.95)
-    room = (1 - size) / 2
-    return Placement(
-        label,
-        0.5 + rng.uniform(-room, room),
-        0.5 + rng.uniform(-room, room),
-        size,
-        angle=rng.gauss(0, 5),
-        mirrored=rng.random() < 0.3,
-    )
+    return Placement(label, 0.5 + _cells(rng, 1), 0.5 + _cells(rng, 1), 6 * CELL)
 
 
 def _arrange(rng: random.Random, relation: str) -> tuple[str, tuple[float, float, float], tuple[float, float, float]]:
     """The words for a relation, and (x, y, size) of the first and of the second thing."""
-    u = rng.uniform
-    first_size, second_size = u(0.42, 0.52), u(0.42, 0.52)
+    size = 4 * CELL
     if relation in {"beside", "left", "right"}:
-        left, right = (0.26 + u(-0.02, 0.02), 0.5 + u(-0.12, 0.12)), (0.74 + u(-0.02, 0.02), 0.5 + u(-0.12, 0.12))
+        left, right = (0.25, 0.5 + _cells(rng, 1)), (0.75, 0.5 + _cells(rng, 1))
         swap = relation == "right" or (relation == "beside" and rng.random() < 0.25)
         a, b = (right, left) if swap else (left, right)
     elif relation in {"above", "below"}:
-        upper, lower = (0.5 + u(-0.12, 0.12), 0.26 + u(-0.02, 0.02)), (0.5 + u(-0.12, 0.12), 0.74 + u(-0.02, 0.02))
+        upper, lower = (0.5 + _cells(rng, 1), 0.25), (0.5 + _cells(rng, 1), 0.75)
         a, b = (upper, lower) if relation == "above" else (lower, upper)
     else:
-        first_size, second_size = u(0.44, 0.52), u(0.48, 0.56)
-        x = 0.5 + u(-0.08, 0.08)
-        a, b = (x + u(-0.04, 0.04), 0.33 + u(-0.02, 0.02)), (x, 0.72 + u(-0.02, 0.02))
-    return rng.choice(RELATIONS[relation]), (*a, first_size), (*b, second_size)
+        x = 0.5 + _cells(rng, 1)
+        a, b = (x, 3 * CELL), (x, 6 * CELL)
+    return rng.choice(RELATIONS[relation]), (*a, size), (*b, size)
 
 
 def _seat(rng: random.Random, mount: Thing, rider: Placement) -> tuple[Placement, Placement]:
@@ -324,18 +316,12 @@ def _seat(rng: random.Random, mount: Thing, rider: Placement) -> tuple[Placement
     how = mount.mount
     assert how is not None
     board = mount.label == "skateboard"
-    size = rng.uniform(0.60, 0.74)
-    rider_size = rng.uniform(0.54, 0.64) if board else rng.uniform(0.40, 0.47)
-    x = 0.5 + rng.uniform(-0.08, 0.08)
-    y = (0.78 if board else 0.66) + rng.uniform(-0.03, 0.03)
-    under = Placement(
-        mount.label, x, y, size, angle=how.tilt + rng.gauss(0, 2), mirrored=not board and rng.random() < 0.4
-    )
+    size = 0.75 if board else 0.70
+    rider_size = 0.60 if board else 0.46
+    x, y = 0.5 + _cells(rng, 1), 0.78 if board else 0.66
+    under = Placement(mount.label, x, y, size, angle=how.tilt)
     seat = y + (how.seat - 0.5) * size
-    behind = how.back * size * (-1 if under.mirrored else 1)
-    return under, replace(
-        rider, x=x + behind + rng.uniform(-0.03, 0.03), y=seat + 0.04 - rider_size / 2, size=rider_size
-    )
+    return under, replace(rider, x=x + how.back * size, y=seat + 0.04 - rider_size / 2, size=rider_size)
 
 
 def _dress(rng: random.Random, caption: str, background: _Background) -> str:

@@ -217,7 +217,7 @@ def plural(name: str) -> str | None:
                  "woman": "women", "goose": "geese"}  # fmt: skip
     if name in irregular:
         return irregular[name]
-    if name.endswith(("s", "x", "ch", "sh")):
+    if name.endswith(("s", "x", "ch", "sh", "tomato", "potato", "mango")):
         return name + "es"
     if name.endswith("y") and name[-2] not in "aeiou":
         return name[:-1] + "ies"
