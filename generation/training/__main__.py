@@ -4,6 +4,7 @@ mkdir -p ~/pocket && cd ~/pocket && npm install @lobehub/fluent-emoji-3d@1.1.0 e
 python -m generation.training prepare   --folder ~/pocket    # tokenizer and latent code, a minute
 python -m generation.training diffusion --folder ~/pocket    # hours; stop and start it as you like
     python -m generation.training assemble  --folder ~/pocket --target generation/pocket
+    python -m generation.training index     --folder ~/pocket --target generation/pocket
     python -m generation.training.evaluate  --folder ~/pocket --model generation/pocket
     python -m generation.training card      --folder ~/pocket --target generation/pocket
 """
@@ -27,7 +28,7 @@ SCENES_FOR_CODE = 2400
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m generation.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("prepare", "decoder", "diffusion", "assemble", "card"):
+    for name in ("prepare", "decoder", "diffusion", "assemble", "index", "card"):
         command = commands.add_parser(name)
         command.add_argument("--folder", type=Path, required=True, help="working folder, outside the repository")
         command.add_argument("--threads", type=int, default=1)
@@ -41,9 +42,14 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    {"prepare": _prepare, "decoder": _decoder, "diffusion": _diffusion, "assemble": _assemble, "card": _card}[
-        arguments.command
-    ](arguments)
+    {
+        "prepare": _prepare,
+        "decoder": _decoder,
+        "diffusion": _diffusion,
+        "assemble": _assemble,
+        "index": _index,
+        "card": _card,
+    }[arguments.command](arguments)
 
 
 def composers(folder: Path) -> dict[int, Composer]:
@@ -94,6 +100,19 @@ def _assemble(arguments: argparse.Namespace) -> None:
     from generation.training.assemble import assemble
 
     print(assemble(arguments.folder, arguments.target, things(arguments.wave), arguments.seed))
+
+
+def _index(arguments: argparse.Namespace) -> None:
+    import json
+
+    from generation.training.index import write_index
+
+    taught, pictures = (
+        things(arguments.wave),
+        json.loads((arguments.target / "recipe.json").read_text())["pictures_seen"],
+    )
+    composer_of = composers(arguments.folder)
+    write_index(arguments.folder, arguments.target, taught, composer_of, pictures=pictures, seed=arguments.seed)
 
 
 def _card(arguments: argparse.Namespace) -> None:

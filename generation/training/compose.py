@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from generation.pictures.recolour import recolour
 from generation.training import vocabulary
 from generation.training.sprites import Rgba, sprite_image
 from generation.training.vocabulary import (
@@ -212,32 +213,12 @@ class Composer:
         key = (label, colour)
         if key not in self._pyramids:
             pixels = self._sprites[label]
-            image = sprite_image(pixels if colour is None else recolour(pixels, colour))
+            image = sprite_image(pixels if colour is None else recolour(pixels, COLOURS[colour]))
             sides = (128, 64, 32, 16)
             self._pyramids[key] = [
                 image if image.width == side else image.resize((side, side), Image.Resampling.BOX) for side in sides
             ]
         return self._pyramids[key]
-
-
-def recolour(sprite: Rgba, colour: str) -> Rgba:
-    """The sprite in one colour: its shading kept, its hues replaced.
-
-    Pixels darker than the sprite's mean become darker shades of the colour, lighter ones go towards white.
-    """
-    pixels = sprite.astype(np.float32) / 255
-    alpha = pixels[..., 3:]
-    plain = pixels[..., :3] / np.maximum(alpha, 1e-3)
-    light = plain @ np.array([0.3, 0.59, 0.11], np.float32)[:, None]
-    mean = float((light * alpha).sum() / max(float(alpha.sum()), 1e-3))
-    contrast = (light - mean) * (0.6 if colour in {"black", "white"} else 0.9)
-    target = np.array(COLOURS[colour], np.float32) / 255
-    shaded = np.where(
-        contrast < 0, target * (1 + contrast * 1.6), target + (1 - target) * np.minimum(contrast * 1.5, 1)
-    )
-    mixed = np.clip(shaded * 0.88 + plain * 0.12, 0, 1)
-    result: Rgba = (np.concatenate([mixed * alpha, alpha], axis=-1) * 255).round().astype(np.uint8)
-    return result
 
 
 @dataclass(frozen=True)

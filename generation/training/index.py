@@ -1,0 +1,77 @@
+"""Writes down what the pocket model was trained on: every thing at 16x16 pixels, and how often it was seen.
+
+Training draws each scene from the number of its step, so the scenes of a whole training can be drawn
+again, without painting them, and counted. `generation.pictures.nearest` reads the result.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from generation.pictures.nearest import ATLAS, NAMES, TILE
+from generation.training.compose import Composer
+from generation.training.diffusion import BATCH, CURRICULUM
+from generation.training.sprites import load_sprites
+from generation.training.vocabulary import COLOURS, Thing
+
+COLUMNS = 16  # of the atlas
+
+
+def write_index(
+    folder: Path, target: Path, taught: list[Thing], composer_of: dict[int, Composer], *, pictures: int, seed: int
+) -> dict[str, object]:
+    """Write the index of a training on `pictures` pictures to `target`; returns what its JSON file holds."""
+    views = count_views(folder / "views.json", composer_of, pictures=pictures, seed=seed)
+    things = [
+        {
+            "name": thing.name,
+            "views": {
+                colour or "plain": views[thing.label, colour]
+                for colour in (None, *COLOURS)
+                if views[thing.label, colour]
+            },
+        }
+        for thing in taught
+    ]
+    record: dict[str, object] = {"pictures": pictures, "colours": COLOURS, "things": things}
+    (target / NAMES).write_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sprites = load_sprites(folder, [thing.label for thing in taught])
+    atlas = np.zeros((math.ceil(len(taught) / COLUMNS) * TILE, COLUMNS * TILE, 4), np.uint8)
+    for i, thing in enumerate(taught):
+        planes = [
+            Image.fromarray(plane).resize((TILE, TILE), Image.Resampling.BOX)  # colour is premultiplied: four planes
+            for plane in np.moveaxis(sprites[thing.label], -1, 0)
+        ]
+        top, left = i // COLUMNS * TILE, i % COLUMNS * TILE
+        atlas[top : top + TILE, left : left + TILE] = np.stack([np.asarray(plane) for plane in planes], axis=-1)
+    Image.fromarray(atlas).save(target / ATLAS, optimize=True)
+    return record
+
+
+def count_views(
+    earlier: Path, composer_of: dict[int, Composer], *, pictures: int, seed: int
+) -> Counter[tuple[str, str | None]]:
+    """How many training pictures held each thing in each colour, or plain (None), by label.
+
+    The file `earlier`, where there is one, holds the counts of a training's beginning that an earlier way
+    of composing scenes drew: `{"pictures": n, "views": [[label, colour, count], ...]}`.
+    """
+    first, views = 0, Counter[tuple[str, str | None]]()
+    if earlier.exists():
+        kept = json.loads(earlier.read_text())
+        first = kept["pictures"] // BATCH
+        views.update({(label, colour): count for label, colour, count in kept["views"]})
+    for step in range(first, pictures // BATCH):
+        stage = next(stage for stage in CURRICULUM if step * BATCH < stage.until)
+        rng = random.Random(seed * 1_000_003 + step)
+        for _ in range(BATCH):
+            scene = composer_of[stage.wave].scene(rng, stage.mixture)
+            views.update({(placement.label, placement.colour) for placement in scene.placements})
+    return views
