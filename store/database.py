@@ -31,7 +31,8 @@ from store.errors import DatabaseDamaged, DatabaseTooNew, DatabaseUnreachable, F
 BUSY_TIMEOUT = 30_000  # milliseconds that a transaction waits for another's lock
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 WAL_PAUSE = 0.05  # seconds between attempts to switch to WAL
-PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT}", "synchronous=NORMAL", "foreign_keys=ON")
+# secure_delete: what is deleted is overwritten, not only given free
+PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT}", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
 # SQLite changes some tables by making them anew, which would take with it whatever refers to them
 MIGRATING = (*PRAGMAS, "foreign_keys=OFF")
 MIGRATION_LOCK = 0x4461726B  # of PostgreSQL's advisory locks; any number that nobody else uses
@@ -109,6 +110,22 @@ class Database:
         finally:
             await engine.dispose()
 
+    async def scrub(self) -> None:
+        """Leave nothing of deleted rows in the database's files: neither in free space nor in the log of changes.
+
+        On PostgreSQL the space is given free to be overwritten; its own write-ahead log is its administrator's.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        with self._explaining():
+            if self.is_sqlite:
+                async with self._turn:
+                    await asyncio.to_thread(_rewrite, Path(str(self._url.database)))
+                return
+            async with self._engine.connect() as connection:
+                await (await connection.execution_options(isolation_level="AUTOCOMMIT")).exec_driver_sql("VACUUM")
+
     @contextmanager
     def _explaining(self) -> Iterator[None]:
         try:
@@ -185,6 +202,19 @@ def _switch_to_wal(path: Path) -> None:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > give_up:
                     raise
+            time.sleep(WAL_PAUSE)
+
+
+def _rewrite(path: Path) -> None:
+    """Write the database anew without its gaps, and empty the write-ahead log, which holds pages as they were."""
+    give_up = time.monotonic() + BUSY_TIMEOUT / 1_000
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("VACUUM")
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:  # 1: somebody still reads
+            if time.monotonic() > give_up:
+                raise sqlite3.OperationalError("database is locked")
             time.sleep(WAL_PAUSE)
 
 

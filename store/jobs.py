@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, func, literal, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import RUNNING_ONLY, UNDELIVERED, WAITING_ONLY, jobs, queue_clock
+from store import rules
+from store.people import LOCAL
+from store.tables import RUNNING_ONLY, UNDELIVERED, WAITING_ONLY, jobs, people, queue_clock
 from store.upsert import insert_into
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
@@ -35,6 +37,10 @@ class JobRow:
     tag: float
     entered: float
     cost: float
+    weight: float
+    most_running: int | None
+    guild: str | None
+    retry_of: int | None
     attempt: int
     deaths: int
     created_at: float
@@ -43,6 +49,11 @@ class JobRow:
     reason: str | None
     reference: str | None
     delivered_at: float | None
+    conversation_id: int | None
+    parent_id: int | None
+    method: str | None
+    private: bool
+    model: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +64,20 @@ class Turn:
     state: str
     tag: float
     entered: float
-    cost: float
+    cost: float  # by its weight: how much virtual time it takes
 
 
-@dataclass(frozen=True, kw_only=True)
-class WorkAhead:
-    """Waiting jobs of one model. `suspect`: a worker has died on each of them."""
+class InLine(NamedTuple):
+    """What of a job decides when it starts, and how long it takes; first of all its place in the order."""
 
+    priority: int
+    tag: float
+    id: int
+    person_id: int
     model: str
-    suspect: bool
-    count: int
     cost: float
+    deaths: int
+    most_running: int | None
 
 
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> JobRow:
@@ -80,10 +94,20 @@ async def get(connection: AsyncConnection, job_id: int) -> JobRow | None:
     return next(iter(await _rows(connection, select(jobs).where(jobs.c.id == job_id))), None)
 
 
-def first_waiting() -> Select[int]:
-    """Asks for the waiting job whose turn it is, past those that another process is just claiming."""
+def first_waiting(*, local_only: bool = False) -> Select[int]:
+    """Asks for the waiting job whose turn it is, past those that another process is just claiming.
+
+    Jobs are passed over whose owner has as many running as they may. `local_only`: only what was asked for at
+    this machine's terminal.
+    """
+    mine = jobs.alias("mine")
+    running = select(func.count()).where(mine.c.person_id == jobs.c.person_id, mine.c.state == RUNNING)
+    may_start = or_(jobs.c.most_running.is_(None), running.scalar_subquery() < jobs.c.most_running)
     # the state stands in the text, since SQLite uses a partial index only for what it sees when it plans
-    return select(jobs.c.id).where(WAITING_ONLY).order_by(*_ORDER).limit(1).with_for_update(skip_locked=True)
+    query = select(jobs.c.id).where(WAITING_ONLY, may_start)
+    if local_only:
+        query = query.where(jobs.c.person_id.in_(select(people.c.id).where(people.c.source == LOCAL)))
+    return query.order_by(*_ORDER).limit(1).with_for_update(skip_locked=True, of=jobs)
 
 
 def undelivered_query() -> Select[Any]:
@@ -92,10 +116,14 @@ def undelivered_query() -> Select[Any]:
 
 
 async def claim(connection: AsyncConnection, now: float) -> JobRow | None:
-    """Take the first waiting job for a worker: running, one attempt more. None: nothing waits."""
+    """Take the first waiting job for a worker: running, one attempt more. None: nothing may start.
+
+    While the queue is paused, only what was asked for at this machine's terminal starts.
+    """
+    paused = await rules.mode(connection) == rules.PAUSED
     taken = await connection.execute(
         update(jobs)
-        .where(jobs.c.id == first_waiting().scalar_subquery(), jobs.c.state == WAITING)
+        .where(jobs.c.id == first_waiting(local_only=paused).scalar_subquery(), jobs.c.state == WAITING)
         .values(state=RUNNING, attempt=jobs.c.attempt + 1, started_at=now)
         .returning(*jobs.c)
     )
@@ -145,15 +173,102 @@ async def cancel(connection: AsyncConnection, job_id: int, now: float) -> bool:
     return await _change(connection, unended, {"state": CANCELLED, "ended_at": now})
 
 
-async def count_waiting(connection: AsyncConnection, person_id: int) -> int:
-    """How many jobs of a person wait."""
-    mine = select(func.count()).where(jobs.c.person_id == person_id, jobs.c.state == WAITING)
+async def count_waiting(connection: AsyncConnection, person_id: int, guild: str | None = None) -> int:
+    """How many jobs of a person wait, in one server or (None) altogether."""
+    mine = select(func.count()).where(jobs.c.person_id == person_id, jobs.c.state == WAITING, _in(guild))
     return int((await connection.execute(mine)).scalar_one())
+
+
+async def asked_since(
+    connection: AsyncConnection, person_id: int, since: float, guild: str | None = None
+) -> tuple[int, float | None]:
+    """How many of a person's jobs since then made a picture or yet may, and when the first of them was asked for."""
+    counting = and_(jobs.c.state.in_((*UNENDED, DONE)), jobs.c.created_at > since, _in(guild))
+    query = select(func.count(), func.min(jobs.c.created_at)).where(jobs.c.person_id == person_id, counting)
+    count, first = (await connection.execute(query)).one()
+    return int(count), first
+
+
+async def unended_of(connection: AsyncConnection, person_id: int) -> list[JobRow]:
+    """A person's jobs that run or wait, in the order in which they run."""
+    query = select(jobs).where(jobs.c.person_id == person_id, jobs.c.state.in_(UNENDED))
+    return await _rows(connection, query.order_by(jobs.c.state != RUNNING, *_ORDER))
+
+
+async def in_state(
+    connection: AsyncConnection,
+    state: str,
+    *,
+    guild: str | None = None,
+    person_id: int | None = None,
+    most: int | None = None,
+    newest_first: bool = False,
+) -> list[JobRow]:
+    """Jobs in that state, in the order in which they run, of one server or person or (None) of all."""
+    # the state stands in the text, as in `first_waiting`
+    of_state = {WAITING: WAITING_ONLY, RUNNING: RUNNING_ONLY}.get(state, jobs.c.state == state)
+    query = select(jobs).where(of_state, _in(guild))
+    if person_id is not None:
+        query = query.where(jobs.c.person_id == person_id)
+    return await _rows(connection, query.order_by(*((jobs.c.id.desc(),) if newest_first else _ORDER)).limit(most))
+
+
+async def count_by_state(connection: AsyncConnection, guild: str | None = None) -> dict[str, int]:
+    """How many jobs wait and how many run, of one server or (None) of all."""
+    counts = {}
+    for state, of_state in ((WAITING, WAITING_ONLY), (RUNNING, RUNNING_ONLY)):
+        counts[state] = int((await connection.execute(select(func.count()).where(of_state, _in(guild)))).scalar_one())
+    return counts
+
+
+async def active_weights(connection: AsyncConnection) -> dict[int, float]:
+    """The people who have jobs that run or wait, and the weight of each."""
+    query = select(jobs.c.person_id, func.max(jobs.c.weight)).where(or_(WAITING_ONLY, RUNNING_ONLY))
+    return {int(person): float(weight) for person, weight in await connection.execute(query.group_by(jobs.c.person_id))}
+
+
+async def first_priority(connection: AsyncConnection) -> int | None:
+    """The priority of whatever waits at the front."""
+    query = select(jobs.c.priority).where(WAITING_ONLY).order_by(*_ORDER).limit(1)
+    return (await connection.execute(query)).scalar()
+
+
+async def set_priority(connection: AsyncConnection, job_id: int, priority: int, *, seen: int) -> bool:
+    """Move a waiting job. False: it waits no more, or somebody has moved it since its priority was `seen`."""
+    as_seen = and_(jobs.c.id == job_id, jobs.c.state == WAITING, jobs.c.priority == seen)
+    return await _change(connection, as_seen, {"priority": priority})
+
+
+async def cancel_waiting(
+    connection: AsyncConnection, now: float, *, guild: str | None = None, person_id: int | None = None
+) -> list[int]:
+    """Cancel all that waits, of one server or person or (None) of all; who asked owes nothing for it.
+
+    Other jobs of theirs keep their places; what they ask for next takes the freed ones.
+    """
+    waiting = update(jobs).where(WAITING_ONLY, _in(guild))
+    if person_id is not None:
+        waiting = waiting.where(jobs.c.person_id == person_id)
+    ended = waiting.values(state=CANCELLED, ended_at=now, cost=0.0).returning(jobs.c.id, jobs.c.person_id)
+    found = (await connection.execute(ended)).all()
+    owners = sorted({person for _, person in found})
+    ends = select(func.coalesce(func.max(jobs.c.tag + jobs.c.cost / jobs.c.weight), 0.0))
+    last = ends.where(jobs.c.person_id == people.c.id, jobs.c.cost > 0).scalar_subquery()
+    for owner in owners:
+        earlier = update(people).where(people.c.id == owner, people.c.last_tag > last)
+        await connection.execute(earlier.values(last_tag=last))
+    return sorted(job for job, _ in found)
+
+
+async def retried_as(connection: AsyncConnection, job_id: int) -> int | None:
+    """The job that repeats this one, if there is one."""
+    return (await connection.execute(select(jobs.c.id).where(jobs.c.retry_of == job_id))).scalar()
 
 
 async def later_of(connection: AsyncConnection, person_id: int, job_id: int) -> list[Turn]:
     """The jobs that a person put in the queue after this one, in that order, whatever became of them."""
-    columns = (jobs.c.id, jobs.c.state, jobs.c.tag, jobs.c.entered, jobs.c.cost)
+    by_weight = (jobs.c.cost / jobs.c.weight).label("cost")
+    columns = (jobs.c.id, jobs.c.state, jobs.c.tag, jobs.c.entered, by_weight)
     query = select(*columns).where(jobs.c.person_id == person_id, jobs.c.id > job_id).order_by(jobs.c.id)
     return [Turn(**row) for row in (await connection.execute(query)).mappings()]
 
@@ -170,22 +285,34 @@ async def set_cost(connection: AsyncConnection, job_id: int, cost: float) -> Non
     await connection.execute(update(jobs).where(jobs.c.id == job_id).values(cost=cost))
 
 
-async def ahead_of(connection: AsyncConnection, row: JobRow) -> list[WorkAhead]:
-    """The waiting jobs that run before this one, summed up by model and by whether a worker has died on them."""
-    before = tuple_(*_ORDER) < tuple_(literal(row.priority), literal(row.tag), literal(row.id))
-    model = jobs.c.request["model"].as_string()
-    suspect = jobs.c.deaths > 0
-    sums = select(model, suspect, func.count(), func.sum(jobs.c.cost)).where(WAITING_ONLY, before)
-    found = await connection.execute(sums.group_by(model, suspect))
-    return [
-        WorkAhead(model=str(name), suspect=bool(died), count=int(count), cost=float(cost))
-        for name, died, count, cost in found
-    ]
+def line_query(state: Any) -> Select[Any]:
+    """Asks for the jobs that wait (`WAITING_ONLY`) or run (`RUNNING_ONLY`), in the order in which they start."""
+    return select(*(jobs.c[name] for name in InLine._fields)).where(state).order_by(*_ORDER)
 
 
-async def undelivered(connection: AsyncConnection) -> list[JobRow]:
-    """Jobs whose front end still waits for them, ended or not, the oldest first."""
-    return await _rows(connection, undelivered_query())
+async def waiting_line(connection: AsyncConnection) -> list[InLine]:
+    """All jobs that wait, in the order in which they start."""
+    return [InLine(*row) for row in await connection.execute(line_query(WAITING_ONLY))]
+
+
+async def running_line(connection: AsyncConnection) -> list[InLine]:
+    """All jobs that run."""
+    return [InLine(*row) for row in await connection.execute(line_query(RUNNING_ONLY))]
+
+
+async def key_of_waiting(connection: AsyncConnection, job_id: int) -> InLine | None:
+    """What decides when the job starts; None if it does not wait."""
+    query = select(*(jobs.c[name] for name in InLine._fields)).where(jobs.c.id == job_id, jobs.c.state == WAITING)
+    row = (await connection.execute(query)).first()
+    return None if row is None else InLine(*row)
+
+
+async def undelivered(connection: AsyncConnection, after: int = 0, most: int | None = None) -> list[JobRow]:
+    """Jobs whose front end still waits for them, ended or not, the oldest first; of those after an id, at most so many.
+
+    Whoever wants all of many asks again after the last that came.
+    """
+    return await _rows(connection, undelivered_query().where(jobs.c.id > after).limit(most))
 
 
 async def mark_delivered(connection: AsyncConnection, job_id: int, now: float) -> bool:
@@ -209,6 +336,10 @@ async def advance_clock(connection: AsyncConnection, tag: float) -> None:
     if not (await connection.execute(later)).rowcount:
         first = insert_into(connection, queue_clock).values(id=1, virtual_time=tag)
         await connection.execute(first.on_conflict_do_nothing())
+
+
+def _in(guild: str | None) -> Any:
+    return true() if guild is None else jobs.c.guild == guild
 
 
 def _attempt(job_id: int, attempt: int) -> Any:

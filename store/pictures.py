@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store import conversations, kept_files
 from store.tables import jobs, pictures, runs, turns
+from store.visibility import Viewer, is_own, pictures_seen_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,8 @@ class PictureRow:
     content: str
     suffix: str
     created_at: float
+    method: str | None
+    private: bool
     facts: dict[str, Any]
     trajectory: str | None
 
@@ -38,14 +42,19 @@ async def add(
     suffix: str,
     trajectory: str | None,
     now: float,
+    parent_id: int | None = None,
+    method: str | None = None,
+    private: bool = False,
 ) -> PictureRow:
-    """Record a run and its picture."""
+    """Record a run and its picture. A parent that is gone by now is none."""
     run = await connection.execute(
         runs.insert().values(job_id=job_id, facts=facts, trajectory=trajectory, created_at=now).returning(runs.c.id)
     )
+    parent = select(pictures.c.id).where(pictures.c.id == parent_id).scalar_subquery()
+    values = {"person_id": person_id, "content": content, "suffix": suffix, "created_at": now}
     picture = await connection.execute(
         pictures.insert()
-        .values(run_id=run.scalar_one(), person_id=person_id, content=content, suffix=suffix, created_at=now)
+        .values(run_id=run.scalar_one(), parent_id=parent, method=method, private=private, **values)
         .returning(pictures.c.id)
     )
     row = await get(connection, picture.scalar_one())
@@ -58,29 +67,58 @@ async def get(connection: AsyncConnection, picture_id: int) -> PictureRow | None
     return await _one(connection, _joined().where(pictures.c.id == picture_id))
 
 
+async def get_seen(connection: AsyncConnection, picture_id: int, viewer: Viewer) -> PictureRow | None:
+    """The picture, if it is there and the viewer may be told of it."""
+    return await _one(connection, _joined().where(pictures.c.id == picture_id, pictures_seen_by(viewer)))
+
+
+async def seen(
+    connection: AsyncConnection,
+    viewer: Viewer,
+    *,
+    ids: Sequence[int] | None = None,
+    own: bool = False,
+    limit: int,
+) -> list[PictureRow]:
+    """The pictures that the viewer may be told of, the newest first; of these ids only, or of their own only."""
+    query = _joined().where(pictures_seen_by(viewer)).order_by(pictures.c.id.desc()).limit(limit)
+    if ids is not None:
+        query = query.where(pictures.c.id.in_(ids))
+    if own:
+        query = query.where(is_own(viewer))
+    return [PictureRow(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def of_turn(connection: AsyncConnection, turn_id: int) -> PictureRow | None:
+    """The picture that a turn asked for, unless it was deleted."""
+    asked = _joined().join(jobs, jobs.c.id == runs.c.job_id).where(jobs.c.turn_id == turn_id)
+    return await _one(connection, asked.order_by(pictures.c.id.desc()))
+
+
 async def of_job(connection: AsyncConnection, job_id: int) -> PictureRow | None:
     """The picture that a job made, unless it was deleted."""
     return await _one(connection, _joined().where(runs.c.job_id == job_id).order_by(pictures.c.id.desc()))
 
 
 async def remove(connection: AsyncConnection, row: PictureRow) -> None:
-    """Delete the picture, its run, its job and the turn that asked for it.
+    """Delete the picture, its run, its job, the turn that asked for it and what Darkroom said of it.
 
     The files are the caller's to delete, if `uses` says that nobody needs them.
     """
     turn = select(jobs.c.turn_id).where(jobs.c.id == row.job_id)
     turn_id = (await connection.execute(turn)).scalar()
+    await conversations.remove_standing_on(
+        connection,
+        turns_of=select(turns.c.id).where(turns.c.id == turn_id),
+        pictures_of=select(pictures.c.id).where(pictures.c.id == row.id),
+    )
     await connection.execute(delete(jobs).where(jobs.c.id == row.job_id))  # takes run and picture with it
     await connection.execute(delete(turns).where(turns.c.id == turn_id))
 
 
 async def uses(connection: AsyncConnection, name: str) -> int:
-    """How many pictures and trajectories refer to the file with this content hash."""
-    as_picture = select(func.count()).select_from(pictures).where(pictures.c.content == name)
-    as_trajectory = select(func.count()).select_from(runs).where(runs.c.trajectory == name)
-    return int(
-        (await connection.execute(as_picture)).scalar_one() + (await connection.execute(as_trajectory)).scalar_one()
-    )
+    """How many rows refer to the file with this content hash, as a picture, as steps or to begin with."""
+    return await kept_files.uses(connection, name)
 
 
 def _joined() -> Select[Any]:
