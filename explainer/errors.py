@@ -2,7 +2,8 @@
 
 ExplainerError
 ├── ReaderError         a question could not be answered, for a fault of ours
-│   └── ReaderGone      the reader process could not be kept alive for it
+│   ├── ReaderGone      the reader process could not be kept alive for it
+│   └── EncoderMissing  the packages with the sentence encoder are not installed
 └── PassageError        a passage of the knowledge base is not written as the format asks; the text names file and cure
 """
 
@@ -21,3 +22,7 @@ class ReaderError(ExplainerError):
 
 class ReaderGone(ReaderError):
     """The reader process could not be started, or died on the question each time."""
+
+
+class EncoderMissing(ReaderError):
+    """The sentence encoder is not installed; the sentence names the package."""

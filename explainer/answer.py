@@ -1,0 +1,433 @@
+"""Answers a question from what came with it and from the knowledge base.
+
+Looks the question up among passages, fields of the record, things nobody records and experiments; decides which of them
+answers; puts the record's words together and lists what they stand on. Every number in an answer comes from a record or a
+passage. A voice may say the same in other words afterwards (`explainer.voices`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from explainer import evidence, experiments, premises
+from explainer.evidence import Fact, title_of
+from explainer.language import PARTS, Spelling, sentences, stripped, words
+from explainer.messages import Answer, Evidence, Figure, Offer, Question, Route, SeenPicture, Source
+from explainer.passages import Passage
+from explainer.pointing import Pointing, default_picture, point
+from explainer.reading import Reading, read
+from explainer.retrieve import Hit, Index
+
+LEAST: Final = 0.44  # score below which nothing on record answers
+LEAST_PART: Final = 0.58  # score from which a second question in one message is answered too
+CLOSE: Final = 0.025  # a second passage so near the first is mentioned too
+REASON: Final = 0.50  # score from which a passage may give the reason behind a fact
+HELD: Final = re.compile(r"\b(?:seconds?|steps?|noise)\b")
+MORE_WORDS: Final = re.compile(r"\b(?:most|more|longest|longer|highest|higher|largest|larger|biggest|bigger|slowest|slower)\b")
+LESS_WORDS: Final = re.compile(r"\b(?:least|fewest|fewer|less|shortest|shorter|lowest|lower|smallest|smaller|fastest|faster|quickest|quicker)\b")
+COMPARING: Final = re.compile(
+    r"\b(?:differ\w*|compare\w*|versus|vs|same|equal|between|both|than|changed?|which (?:of|one|had|took|used|was|has))\b", re.IGNORECASE
+)
+
+
+@dataclass
+class Draft:
+    """An answer while it is put together."""
+
+    route: Route
+    text: str
+    evidence: list[Evidence] = field(default_factory=list)
+    passages: list[Passage] = field(default_factory=list)
+    figure: Figure | None = None
+    offer: Offer | None = None
+    picture: int | None = None
+
+    def finished(self) -> Answer:
+        """The answer."""
+        return Answer(
+            text=self.text.strip(),
+            route=self.route,
+            evidence=tuple(self.evidence),
+            sources=tuple(
+                Source(passage=passage.id, title=passage.title, citations=tuple(str(source) for source in passage.sources))
+                for passage in dict.fromkeys(self.passages)
+            ),
+            figure=self.figure,
+            offer=self.offer,
+            picture=self.picture,
+        )
+
+
+class Answerer:
+    """Answers questions; keeps nothing of them."""
+
+    def __init__(self, index: Index, passages: Sequence[Passage], spelling: Spelling) -> None:
+        self._index = index
+        self._passages: Mapping[str, Passage] = {passage.id: passage for passage in passages}
+        self._spelling = spelling
+
+    def answer(self, question: Question) -> Answer:
+        """The record's answer."""
+        return self._draft(question).finished()
+
+    def _draft(self, question: Question) -> Draft:
+        pieces = [piece for piece in PARTS.split(question.text) if len(words(stripped(piece))) >= 3]
+        if question.text.count("?") < 2 or len(pieces) < 2:
+            return self._one(question)[0]
+        drafts = [self._one(_only(question, piece)) for piece in pieces[:3]]
+        good = [draft for draft, score in drafts if score >= LEAST_PART and draft.route != "no record"]
+        if len({_about(draft) for draft in good}) < 2:
+            return self._one(question)[0]
+        return _joined(good[:2])
+
+    def _one(self, question: Question) -> tuple[Draft, float]:
+        """One question's answer, and how well it fits."""
+        reading = read(question, self._spelling)
+        pointing = point(question, reading.text)
+        if reading.context and not pointing.explicit:
+            pointing = _carried(question, reading, pointing)
+        hits = weighed(self._index.rank(reading.variants), reading, pointing)
+        if reading.more and reading.context:
+            return self._more(hits, question, pointing), 1.0
+        best = hits[0]
+        if best.score < LEAST:
+            return self._nothing(hits, question), best.score
+        make: dict[str, Callable[[], Draft]] = {
+            "passage": lambda: self._knowledge(hits, question, pointing, reading),
+            "facts": lambda: self._facts(hits, question, pointing, reading),
+            "missing": lambda: self._missing(best, pointing),
+            "acts": lambda: self._act(hits, question, pointing, reading),
+            "talk": lambda: Draft(route="small talk", text=evidence.TALK[best.key]),
+        }
+        return make[best.domain](), best.score
+
+    # --- knowledge -----------------------------------------------------------------------------
+
+    def _knowledge(self, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
+        ranked = [hit for hit in hits if hit.domain == "passage"]
+        first = self._passages[ranked[0].key]
+        draft = Draft(route="knowledge", text=first.text)
+        self._cite(draft, first, first.text)
+        if ranked[0].score - ranked[1].score < CLOSE:
+            second = self._passages[ranked[1].key]
+            more = " ".join(sentences(second.text)[:2])
+            draft.text += f"\n\n{more}"
+            self._cite(draft, second, more)
+        if pointing.pictures:
+            draft.figure = figure_of(first, pointing.pictures[0])
+            draft.offer = experiments.offer_of_passage(first.id, pointing.pictures[0])
+        return draft
+
+    def _more(self, hits: Sequence[Hit], question: Question, pointing: Pointing) -> Draft:
+        """More on what was asked before: the passages that come next."""
+        said = [turn.said for turn in question.turns if turn.speaker is None][-3:]
+        ranked = [self._passages[hit.key] for hit in hits if hit.domain == "passage"][:6]
+        fresh = [passage for passage in ranked if not any(sentences(passage.text)[0] in text for text in said)]
+        passage = (fresh or ranked)[0]
+        draft = Draft(route="knowledge", text=passage.text)
+        self._cite(draft, passage, passage.text)
+        return draft
+
+    def _cite(self, draft: Draft, passage: Passage, quote: str) -> None:
+        draft.passages.append(passage)
+        draft.evidence.append(Evidence(kind="passage", ref=passage.id, quote=quote))
+
+    # --- the record ----------------------------------------------------------------------------
+
+    def _facts(self, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
+        key = hits[0].key
+        if pointing.absent and not pointing.explicit:
+            text = f"{evidence.NO_RECORD} Among the pictures that I can see here none was asked for with “{evidence.shown(pointing.absent, 40)}”."
+            return Draft(route="no record", text=f"{text} {known_pictures(question.pictures)}", evidence=[_missing_evidence("picture")])
+        if key == "said":
+            return _said(question)
+        if key == "count":
+            return _count(question)
+        if not pointing.pictures:
+            return self._no_picture(hits, key)
+        if len(pointing.pictures) >= 2 or key == "compare":
+            return self._compare(key, hits, question, pointing, reading)
+        superlative = _superlative(key, question, reading)
+        if superlative is not None:
+            return superlative
+        picture = pointing.pictures[0]
+        card = _card(key, picture, question, reading, several=len(question.pictures) > 1)
+        draft = Draft(route="run", text=premises.lead(card, picture, reading.text) + card.text, figure=card.figure, picture=picture.id)
+        if reading.sure:
+            draft.text = f"Yes, that is what the record says. {card.text}"
+        draft.evidence.append(_run_evidence(card, picture))
+        if not card.recorded:
+            draft.route = "no record"
+        self._add_reason(draft, card, hits, reading)
+        return draft
+
+    def _add_reason(self, draft: Draft, card: Fact, hits: Sequence[Hit], reading: Reading) -> None:
+        """Behind a fact that was asked "why" of, the passage that gives the reason."""
+        ranked = [hit for hit in hits if hit.domain == "passage" and hit.score >= REASON]
+        known = self._passages.get(ranked[0].key if ranked else card.passage or "")
+        if known is not None and (reading.why or not card.recorded):
+            passage = known if reading.why or card.passage is None else self._passages[card.passage]
+            reason = " ".join(sentences(passage.text)[:3])
+            draft.text += f" {reason}"
+            draft.route = "both" if draft.route == "run" else draft.route
+            self._cite(draft, passage, reason)
+
+    def _compare(self, key: str, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
+        pair = _pair(question, pointing)
+        if pair is None:
+            text = f"{evidence.NO_RECORD} There is only one picture here that I can see, so there is nothing to compare it with."
+            return Draft(route="no record", text=text, evidence=[_missing_evidence("second picture")])
+        if key == "compare":
+            key = next((hit.key for hit in hits[:4] if hit.key in evidence.COMPARED), "compare")
+        one, other = pair
+        draft = Draft(route="run", text="", figure=Figure(kind="pictures", picture=one.id, other=other.id), picture=one.id)
+        differing = evidence.differences(one, other)
+        if key in evidence.COMPARED:
+            left, right = evidence.fact(key, one), evidence.fact(key, other)
+            draft.text = _pair_sentence(key, left, right, one, other)
+            differing = [(left, right), *[pair for pair in differing if pair[0].key != key]]
+            rest = [pair for pair in differing[1:] if pair[0].key not in {"weights", "owner"}]
+            listed = "; ".join(f"{left.key} {left.short} and {right.short}" for left, right in rest)
+            draft.text += f" Besides, they differ in: {listed}." if listed else " In all else that is recorded they are alike."
+        elif differing:
+            listed = "; ".join(f"{left.key} {left.short} against {right.short}" for left, right in differing)
+            draft.text = f"{title_of(one)} and {title_of(other)} differ in: {listed}. All else on record is the same."
+        else:
+            draft.text = f"By all that is recorded {title_of(one)} and {title_of(other)} are alike; only their time differs."
+        for left, right in differing:
+            draft.evidence += [_run_evidence(left, one), _run_evidence(right, other)]
+        return draft
+
+    def _no_picture(self, hits: Sequence[Hit], key: str) -> Draft:
+        """A field is asked for and there is no picture; what is known in general may help."""
+        text = f"{evidence.NO_RECORD} There is no picture in this conversation that I can see; make one, or ask under one."
+        draft = Draft(route="no record", text=text, evidence=[_missing_evidence("picture")])
+        return draft
+
+    # --- what is not there ---------------------------------------------------------------------
+
+    def _missing(self, best: Hit, pointing: Pointing) -> Draft:
+        card = evidence.MISSING[best.key]
+        draft = Draft(route="no record", text=card.text, evidence=[_missing_evidence(best.key)])
+        if card.passage is not None:
+            passage = self._passages[card.passage]
+            self._cite(draft, passage, sentences(passage.text)[0])
+        if card.figure and pointing.pictures:
+            draft.figure = Figure(kind="word map", picture=pointing.pictures[0].id)
+            draft.picture = pointing.pictures[0].id
+        return draft
+
+    def _nothing(self, hits: Sequence[Hit], question: Question) -> Draft:
+        text = evidence.MISSING["world"].text
+        near = next((self._passages[hit.key] for hit in hits if hit.domain == "passage"), None)
+        if near is not None and hits[0].score > LEAST - 0.08:
+            text = f"{evidence.NO_RECORD} The nearest that I can explain is “{near.title}”; ask me about that, or about a picture here."
+        return Draft(route="no record", text=text, evidence=[_missing_evidence("anything near this")])
+
+    # --- experiments ---------------------------------------------------------------------------
+
+    def _act(self, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
+        if not pointing.pictures:
+            return self._knowledge([hit for hit in hits if hit.domain == "passage"], question, pointing, reading)
+        picture = pointing.pictures[0]
+        plan = experiments.plan(hits[0].key, reading.text, picture)
+        passage = self._passages["seeds/experiments"]
+        done = experiments.finished(plan, picture)
+        if done is not None:
+            draft = Draft(route="run", text=f"That was tried. {done.summary}", picture=picture.id)
+            draft.evidence.append(Evidence(kind="experiment", ref=f"experiment {done.id}", quote=done.summary))
+            draft.figure = Figure(kind="pictures", picture=picture.id)
+            return draft
+        draft = Draft(route="both", text=f"That can be tried on {title_of(picture)}. {plan.text}", offer=plan, picture=picture.id)
+        draft.evidence.append(_missing_evidence(f"the result of an experiment ({plan.text})"))
+        first = sentences(passage.text)[0]
+        draft.text = f"{draft.text}\n\n{first}"
+        self._cite(draft, passage, first)
+        general = next((hit for hit in hits if hit.domain == "passage" and hit.key != passage.id and hit.score >= REASON), None)
+        if general is not None:
+            more = " ".join(sentences(self._passages[general.key].text)[:2])
+            draft.text += f" {more}"
+            self._cite(draft, self._passages[general.key], more)
+        return draft
+
+
+# --- deciding ------------------------------------------------------------------------------------
+
+
+def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[Hit]:
+    """The hits with what the form of the question says for and against each kind."""
+    shifts = {"passage": 0.0, "facts": 0.0, "missing": 0.0, "acts": 0.0, "talk": 0.0}
+    if not pointing.pictures:
+        shifts |= {"facts": -0.03, "acts": -0.10}
+    elif pointing.explicit:
+        shifts["facts"] += 0.05
+        shifts["acts"] += 0.02
+    if reading.about_a_run and pointing.pictures:
+        shifts["facts"] += 0.03
+        shifts["missing"] += 0.02
+    if reading.general and not pointing.explicit and not reading.about_a_run:
+        shifts["passage"] += 0.04
+    if reading.why and not pointing.explicit:
+        shifts["passage"] += 0.03
+    if len(pointing.pictures) >= 2 and COMPARING.search(reading.text):
+        shifts["facts"] += 0.08
+    if reading.context and reading.why:
+        shifts["passage"] += 0.08  # the fact has been told already
+    if reading.context and not reading.why and pointing.explicit:
+        shifts["facts"] += 0.05
+    moved = [Hit(entry=hit.entry, score=hit.score + shifts[hit.domain], cosine=hit.cosine) for hit in hits]
+    return sorted(moved, key=lambda hit: -hit.score)
+
+
+def figure_of(passage: Passage, picture: SeenPicture) -> Figure | None:
+    """The figure of a picture's run that would show what a passage says."""
+    if passage.topics[0] == "wordmaps" or passage.topics[0] == "attention":
+        return Figure(kind="word map", picture=picture.id)
+    if passage.id in {"sampling/noise-schedule", "sampling/trailing-spacing", "frames/noise-level-and-step"}:
+        return Figure(kind="schedule", picture=picture.id)
+    if not picture.has_steps:
+        return None
+    if passage.id == "frames/clean-and-noisy-frames" or passage.topics[0] == "noise":
+        return Figure(kind="noisy strip", picture=picture.id)
+    if passage.topics[0] in {"frames", "prediction"} or passage.id in {"diffusion/reverse-process", "diffusion/whole-canvas-at-once"}:
+        return Figure(kind="strip", picture=picture.id)
+    return None
+
+
+def _carried(question: Question, reading: Reading, pointing: Pointing) -> Pointing:
+    """What the earlier question pointed at, where this one names nothing."""
+    if question.about is not None:
+        return pointing
+    before = point(question, reading.context)
+    if before.explicit and len(before.pictures) == 1:
+        return Pointing(pictures=before.pictures, explicit=False)
+    return pointing
+
+
+def _card(key: str, picture: SeenPicture, question: Question, reading: Reading, *, several: bool) -> Fact:
+    subject = title_of(picture) if several else "It"
+    step = premises.named_step(reading.text)
+    if key == "strip":
+        return evidence.strip(picture, step)
+    if key == "noise levels":
+        return evidence.noise_levels(picture, subject, step)
+    if key == "parent":
+        return evidence.parent(picture, question.pictures, subject)
+    if key == "masses":
+        said = evidence.said_words(picture)
+        return evidence.masses(picture, next((word for word in reversed(words(reading.text)) if word in said and len(word) > 2), None))
+    return evidence.fact(key, picture, subject)
+
+
+def _superlative(key: str, question: Question, reading: Reading) -> Draft | None:
+    """Which of several pictures has the most or the least of something."""
+    low = reading.text.lower()
+    more, less = MORE_WORDS.search(low), LESS_WORDS.search(low)
+    if not re.search(r"\bwhich\b|\bwhat\b.*\b(?:picture|one)\b", low) or not (more or less) or len(question.pictures) < 2:
+        return None
+    cards = [(evidence.fact(key, picture), picture) for picture in question.pictures if key in evidence.FACTS]
+    held = [(card.number, card, picture) for card, picture in cards if card.number is not None]
+    if len(held) < 2:
+        return None
+    number, card, picture = (max if more else min)(held, key=lambda item: item[0])
+    listed = "; ".join(f"{title_of(picture)} {card.short}" for _, card, picture in held)
+    text = f"{title_of(picture)}, with {card.short}. By {key}: {listed}."
+    draft = Draft(route="run", text=text, picture=picture.id)
+    draft.evidence = [_run_evidence(card, picture) for _, card, picture in held]
+    return draft
+
+
+def _pair(question: Question, pointing: Pointing) -> tuple[SeenPicture, SeenPicture] | None:
+    """The two pictures to compare: the two that were named, else the one that is meant and the one before it or its parent."""
+    if len(pointing.pictures) >= 2:
+        return pointing.pictures[0], pointing.pictures[1]
+    if not pointing.pictures or len(question.pictures) < 2:
+        return None
+    picture = pointing.pictures[0]
+    parent = next((other for other in question.pictures if other.id == picture.parent), None)
+    place = question.pictures.index(picture)
+    before = parent or question.pictures[place - 1 if place else 1]
+    return (before, picture) if question.pictures.index(before) < place else (picture, before)
+
+
+def _pair_sentence(key: str, left: Fact, right: Fact, one: SeenPicture, other: SeenPicture) -> str:
+    if left.short == right.short:
+        return f"Yes, the same {key} for both: {left.short}."
+    text = f"Not the same {key}: {left.short} for {title_of(one)}, {right.short} for {title_of(other)}."
+    if left.number is not None and right.number is not None:
+        most = one if left.number > right.number else other
+        text += f" The larger is that of {title_of(most)}."
+    return text
+
+
+def _count(question: Question) -> Draft:
+    own = [picture for picture in question.pictures if picture.mine]
+    text = f"I can see {evidence.counted(len(question.pictures), 'picture')} here, {len(own)} of them yours."
+    if len(own) == len(question.pictures):
+        text = f"I can see {evidence.counted(len(own), 'picture')} here, all yours." if len(own) > 1 else f"I can see {len(own)} picture here, and it is yours."
+    if not question.pictures:
+        text = "No picture has been made in this conversation that I can see."
+    listed = known_pictures(question.pictures)
+    counts = f"{len(question.pictures)} in all, {len(own)} the asker's"
+    kept = [
+        Evidence(kind="run", ref=f"picture {picture.id}: count", quote=f"{picture.run.request.prompt} ({counts})")
+        for picture in question.pictures
+    ]
+    return Draft(route="run", text=f"{text} {listed}", evidence=kept or [_missing_evidence("picture")])
+
+
+def known_pictures(pictures: Sequence[SeenPicture], most: int = 8) -> str:
+    """The pictures that can be seen, in one sentence; nothing where there are none."""
+    if not pictures:
+        return ""
+    listed = ", ".join(f"picture {picture.id} {title_of(picture)}" for picture in pictures[-most:])
+    return f"There {'is' if len(pictures) == 1 else 'are'} {listed}."
+
+
+def _said(question: Question) -> Draft:
+    own = [turn for turn in question.turns if turn.mine][-3:]
+    if not own:
+        return Draft(route="no record", text=f"{evidence.NO_RECORD} Nothing that you said before is in this conversation.", evidence=[_missing_evidence("turn")])
+    listed = "; ".join(f"“{evidence.shown(turn.said, 120)}”" for turn in own)
+    kept = [Evidence(kind="turn", ref=f"turn {turn.id}", quote=turn.said) for turn in own]
+    return Draft(route="run", text=f"Of this conversation I have kept what was said. Your last: {listed}.", evidence=kept)
+
+
+def _run_evidence(card: Fact, picture: SeenPicture) -> Evidence:
+    if not card.recorded:
+        return Evidence(kind="missing", ref=f"not recorded: picture {picture.id}: {card.key}", quote="")
+    return Evidence(kind="run", ref=f"picture {picture.id}: {card.key}", quote=card.quote)
+
+
+def _missing_evidence(what: str) -> Evidence:
+    return Evidence(kind="missing", ref=f"not recorded: {what}", quote="")
+
+
+def _only(question: Question, text: str) -> Question:
+    return Question(
+        query=question.query, text=text, asker=question.asker, about=question.about, pictures=question.pictures, turns=question.turns
+    )
+
+
+def _about(draft: Draft) -> str:
+    return draft.evidence[0].ref if draft.evidence else draft.text
+
+
+def _joined(drafts: Sequence[Draft]) -> Draft:
+    """Two answers to two questions in one message."""
+    first, second = drafts
+    return Draft(
+        route="both" if first.route != second.route else first.route,
+        text=f"{first.text}\n\n{second.text}",
+        evidence=[*first.evidence, *second.evidence],
+        passages=[*first.passages, *second.passages],
+        figure=first.figure or second.figure,
+        offer=first.offer or second.offer,
+        picture=first.picture or second.picture,
+    )
+
+
+__all__ = ["Answerer", "default_picture", "figure_of", "known_pictures", "weighed"]

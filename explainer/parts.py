@@ -1,0 +1,37 @@
+"""Puts the reader's parts together: encoder, passages, cards, index, spelling. For the reader process and its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from explainer.answer import Answerer
+from explainer.encoder import Encoder
+from explainer.language import Spelling
+from explainer.passages import Passage, load_passages
+from explainer.retrieve import Index, entries_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a reader holds."""
+
+    encoder: Encoder
+    passages: Sequence[Passage]
+    index: Index
+    answerer: Answerer
+
+
+def load_answerer(cache: Path, threads: int = 1) -> Parts:
+    """Load everything; the first time in a cache folder takes some twenty seconds longer.
+
+    Raises:
+        EncoderMissing: the encoder's packages are not installed.
+        PassageError: a passage is damaged.
+    """
+    encoder = Encoder(threads)
+    passages = load_passages()
+    index = Index(entries_of(passages), encoder, cache)
+    spelling = Spelling(index.vocabulary(), encoder.vocabulary())
+    return Parts(encoder=encoder, passages=passages, index=index, answerer=Answerer(index, passages, spelling))

@@ -1,0 +1,98 @@
+"""Notices what a question takes for granted about a run, and compares it with the record.
+
+Two kinds: a value that is named ("why 50 steps?", "Midjourney made this, right?") and words that are said to have been
+asked for ("you forgot the dog"). The record decides; what the question orders the answer to say changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from explainer.evidence import Fact, said_words, shown
+from explainer.language import STOP, numbers, plain, stem, words
+from explainer.messages import SeenPicture
+
+YES_NO: Final = re.compile(
+    r"^(?:so\s+)?(?:did|was|were|is|are|has|have|had|does|do|can|could|will|would|am)\b|\b(?:right|yes|correct|true|agreed|isn't it|didn't you"
+    r"|wasn't it|don't you|confirm)\b[\s?!.,]*(?:please)?[\s?!.]*$",
+    re.IGNORECASE,
+)
+POINTERS: Final = re.compile(r"(?:\b(?:picture|image|pic|number|step|frame|no\.?|in|after|at step)\s*#?\s*|#)\d+\b", re.IGNORECASE)
+ASKED: Final = re.compile(
+    r"\b(?:ask(?:ed)?(?:\s+you)?\s+for|type[d]?|wrote|write|said|mention(?:ed)?|wanted|the\s+words?|forgot(?:\s+about)?|missed|include[d]?)\s+"
+    r"(?:that\s+)?(?:(?:i\s+)?asked\s+for\s+|i\s+wanted\s+)?(?:an?|the|some|any|my|word)?\s*[\"']?([a-z]{2,})",
+)
+WORD_IN: Final = re.compile(r"[\"']?([a-z]{2,})[\"']?\s+(?:was\s+)?(?:in|into|part of)\s+(?:the|my|its|that)\s+(?:negative\s+)?prompt")
+PUT: Final = re.compile(r"\b(?:put|add(?:ed)?|use[d]?|with|had|have)\s+(?:the\s+word\s+)?[\"']?([a-z]{3,})[\"']?\s+(?:in|into|to|as)\b")
+NO_WORD: Final = frozenset(
+    "it that this there anything something nothing negative prompt word words in into was were you me exactly picture one what wording text"
+    " stuff things much many more did do mention first second last".split()
+)
+
+
+def lead(fact: Fact, picture: SeenPicture, text: str) -> str:
+    """What is to be said first: that the question is right, or kindly what is not so; empty where it takes nothing for granted."""
+    low = plain(text).lower()
+    if fact.key == "prompt":
+        return _of_words(low, said_words(picture), "the prompt")
+    if fact.key == "negative":
+        return _of_negative(low, picture)
+    if fact.numbers:
+        return _of_numbers(fact, low)
+    if fact.names:
+        return _of_names(fact, low)
+    return ""
+
+
+def named_step(text: str) -> int | None:
+    """The step that a question names, as in "what happened at step 5?"."""
+    match = re.search(r"\bsteps?\s+(?:number\s+)?#?(\d{1,4})\b", plain(text).lower())
+    return int(match.group(1)) if match else None
+
+
+def _of_numbers(fact: Fact, low: str) -> str:
+    named = [float(number) for number in numbers(POINTERS.sub(" ", low))]
+    if not named:
+        return ""
+    slack = 0.5 if fact.key == "seconds" else 1e-6
+    wrong = [number for number in named if all(abs(number - held) > slack for held in fact.numbers)]
+    if not wrong:
+        return "Yes: " if YES_NO.search(low) else ""
+    said = " and ".join(f"{number:g}" for number in dict.fromkeys(wrong))
+    return f"My record says otherwise, not {said}: "
+
+
+def _of_names(fact: Fact, low: str) -> str:
+    own = [name for name in fact.names if name in low]
+    others = [name for name in fact.rivals if re.search(rf"\b{re.escape(name)}", low) and name not in fact.names]
+    others = [name for name in others if not any(name in held or held in name for held in fact.names)]
+    if own:
+        return "Yes: " if YES_NO.search(low) and not others else ""
+    if others and (YES_NO.search(low) or re.search(r"\bwhy\b|\bsays?\b", low)):
+        return f"No, not {others[0]} as far as my record goes: "
+    return ""
+
+
+def _of_words(low: str, said: set[str], where: str) -> str:
+    stems = {stem(word) for word in said}
+    for pattern in (WORD_IN, ASKED):
+        for match in pattern.finditer(low):
+            word = match.group(1)
+            if word in NO_WORD or word in STOP:
+                continue
+            if stem(word) in stems:
+                return f"Yes, “{shown(word)}” is in {where}. "
+            return f"No, “{shown(word)}” is not in {where}. "
+    return ""
+
+
+def _of_negative(low: str, picture: SeenPicture) -> str:
+    negative = picture.run.request.negative_prompt
+    for pattern in (PUT, WORD_IN):
+        match = pattern.search(low)
+        if match and match.group(1) not in NO_WORD and match.group(1) not in STOP:
+            return _of_words(f"the word {match.group(1)}", set(words(negative)), "the negative prompt")
+    if YES_NO.search(low) and re.search(r"\b(?:have|has|had|use|used|any|anything|was|there|put)\b", low) and "do anything" not in low:
+        return "Yes. " if negative else "No. "
+    return ""

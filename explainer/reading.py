@@ -1,0 +1,110 @@
+"""Reads a question before anything is looked up: its parts, typing errors, what it leans on from before, how it is meant.
+
+Gives `Reading`s; knows the conversation that came with the question, and neither passages nor runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from explainer.language import Spelling, content, expanded, parts, plain, stripped, words
+from explainer.messages import Question
+
+LEANS: Final = re.compile(
+    r"^(?:and|what about|how about|same for|also|or|but|why|why not|how come|how so|really|are you sure|tell me more|more|go on|explain|and what|and how"
+    r"|and why|what do you mean|in what way|since when|is it|is that|does it|does that|do you|would it|would|can it|how does it|how does that|what does that"
+    r"|what is that|what is it|did this|did it|which one|who|when|where|it|that|those)\b",
+    re.IGNORECASE,
+)
+SURE: Final = re.compile(r"^(?:are you (?:really )?sure|really|sure|is that (?:true|right|certain)|honestly|seriously)\b", re.IGNORECASE)
+MORE: Final = re.compile(r"^(?:please )?(?:tell me more|more|go on|continue|explain more|say more|in more detail|more details?|elaborate)\b", re.IGNORECASE)
+PRONOUN: Final = re.compile(r"\b(?:it|its|that|this|they|them|those|these|so|one|there)\b", re.IGNORECASE)
+WHY: Final = re.compile(r"\b(?:why|how come|what for|reason)\b", re.IGNORECASE)
+GENERAL: Final = re.compile(
+    r"^(?:what (?:is|are|does|do|was|were)|how (?:does|do|is|are|can|did|could|come)|why (?:does|do|is|are|can|can't|don't|isn't)|is it (?:true|possible|ok)"
+    r"|explain|can (?:people|humans|models|someone|somebody|anyone|a|an|ai)|do (?:people|humans|models|we|all|you)|does (?:a|the|an|ai)|are (?:you|people|all|there|humans)"
+    r"|who|would|could|should|may|if|some|every|everybody)\b",
+    re.IGNORECASE,
+)
+ABOUT_A_RUN: Final = re.compile(
+    r"\b(?:this|that one|it|its|mine|these|those|here|this one|did you use|you used|you use|was it|was this|did it|picture \d+|#\d+|my (?:picture|pic|image|prompt|last"
+    r"|first|fox|cat|negative|photo|one|sentence|word|words|text))\b",
+    re.IGNORECASE,
+)
+MOST_BACK: Final = 3  # questions that one may lean on, one after the other
+SHORT: Final = 8  # words; a longer question says itself what it is about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A question, made ready."""
+
+    text: str  # mended, whole
+    core: str  # without fillers and tags
+    variants: dict[str, float]  # ways to look it up, with how much each counts
+    context: str  # the earlier question that it leans on; empty where it stands alone
+    why: bool  # it asks for a reason
+    general: bool  # it is put as a general question
+    about_a_run: bool  # it points at a picture or its making
+    more: bool  # it only asks for more of the last answer
+    sure: bool  # it only doubts the last answer
+
+
+def read(question: Question, spelling: Spelling) -> Reading:
+    """Make a question ready to be looked up."""
+    own_words = [word for picture in question.pictures for word in (*words(picture.run.request.prompt), *words(picture.owner))]
+    text = spelling.mend(expanded(question.text), own_words)
+    core = stripped(text)
+    context = _context(question, spelling) if leans(text) else ""
+    variants = dict.fromkeys(parts(text), 0.97)
+    variants[core] = 1.0
+    if context:
+        variants[f"{context} {core}"] = 0.98
+        if not set(content(core)) - set(content(context)) - _pointers(question):
+            variants[context] = 1.0  # "and the robot?" asks the same of another picture
+    return Reading(
+        text=text,
+        core=core,
+        variants=variants,
+        context=context,
+        why=bool(WHY.search(core)),
+        general=bool(GENERAL.search(core)),
+        about_a_run=bool(ABOUT_A_RUN.search(text)),
+        more=bool(MORE.search(plain(core))),
+        sure=bool(SURE.search(plain(core))),
+    )
+
+
+def leans(text: str) -> bool:
+    """Whether a question may only be understood from the one before."""
+    core = stripped(text)
+    low = plain(text).lower().lstrip()
+    if len(words(core)) > SHORT:
+        return False
+    return bool(LEANS.search(core) or low.startswith(("and ", "but ", "or ")) or not content(core) or (PRONOUN.search(core) and len(content(core)) <= 2))
+
+
+def _context(question: Question, spelling: Spelling) -> str:
+    """The asker's last question, with what that one leaned on."""
+    found: list[str] = []
+    for said in _own_questions(question):
+        found.insert(0, stripped(spelling.mend(expanded(said))))
+        if not leans(said) or len(found) == MOST_BACK:
+            break
+    return " ".join(found)
+
+
+def _own_questions(question: Question) -> Iterator[str]:
+    prompts = {picture.run.request.prompt for picture in question.pictures}
+    for turn in reversed(question.turns):
+        if turn.mine and turn.said not in prompts:
+            yield turn.said
+
+
+def _pointers(question: Question) -> set[str]:
+    """Stems that only point: words of prompts and names."""
+    named = {stem for picture in question.pictures for text in (picture.run.request.prompt, picture.owner) for stem in content(text)}
+    return named | set(content("first second third fourth fifth last latest previous next picture image before other about between one bob"))
