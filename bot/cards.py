@@ -22,18 +22,18 @@ def asked(request: GenerationRequest) -> discord.Embed:
 
 
 def waiting(
-    request: GenerationRequest, jobs_before: int, seconds: float | None, busy_with: str | None = None
+    request: GenerationRequest, jobs_before: int, ready_at: float | None, busy_with: str | None = None
 ) -> discord.Embed:
     """The job waits.
 
     Args:
         jobs_before: jobs that run first.
-        seconds: estimate until the picture; None: not known yet.
+        ready_at: when its picture is expected, seconds since 1970; None: not known yet.
         busy_with: what keeps the worker from taking any job, like "loading pocket".
     """
     parts = [f"{wording.counted(jobs_before, 'picture')} first" if jobs_before else "next in line"]
-    if seconds is not None:
-        parts.append(f"ready in about {wording.duration(seconds)}")
+    if ready_at is not None:
+        parts.append(f"ready {wording.moment(ready_at)}")
     if busy_with:
         parts.append(busy_with)
     return _card(request, f"Waiting: {' · '.join(parts)}", WAITING_COLOUR)
@@ -53,10 +53,14 @@ def developing(
     return card.set_image(url=f"attachment://{preview}") if preview else card
 
 
-def done(facts: RunFacts, picture: str) -> discord.Embed:
-    """The finished picture, in the attached file `picture`, with what made it."""
+def done(facts: RunFacts, picture: str, *, smaller: bool = False) -> discord.Embed:
+    """The finished picture, in the attached file `picture`, with what made it.
+
+    `smaller`: Discord does not take the file as it was made.
+    """
     card = _card(facts.request, None, DONE_COLOUR).set_image(url=f"attachment://{picture}")
-    return card.set_footer(text=facts_line(facts))
+    line = facts_line(facts)
+    return card.set_footer(text=f"{line} · compressed for Discord" if smaller else line)
 
 
 def strip(strip_file: str) -> discord.Embed:
@@ -74,6 +78,25 @@ def failed(request: GenerationRequest, sentence: str, reference: str | None = No
 def ended(request: GenerationRequest, word: str) -> discord.Embed:
     """The job ended as somebody wanted: "Cancelled.", "Deleted."."""
     return _card(request, word, WAITING_COLOUR)
+
+
+def moved(request: GenerationRequest) -> discord.Embed:
+    """The job goes on in another message, which its person alone sees."""
+    return _card(
+        request,
+        "Discord lets me change this message for 15 minutes only. It goes on in your direct messages with me.",
+        WAITING_COLOUR,
+    )
+
+
+def out_of_reach(request: GenerationRequest) -> discord.Embed:
+    """The message will not be changed any more, and its person cannot be written to."""
+    return _card(
+        request,
+        "Discord lets me change this message for 15 minutes only, and you take no direct messages from me. "
+        "The picture will be kept: `/original` fetches it.",
+        WAITING_COLOUR,
+    )
 
 
 def facts_line(facts: RunFacts) -> str:

@@ -15,6 +15,7 @@ from discord.ext import commands
 
 from bot.cogs.imagine import Imagine
 from bot.cogs.models import ModelsCog
+from bot.cogs.original import OriginalCog
 from bot.conversation import Conversation
 from bot.delivery import Delivery, Spawn
 from bot.errors import tell
@@ -75,6 +76,7 @@ class DarkroomBot(commands.Bot):
         self.offers = Offers(self.conversation, self.delivery)
         await self.add_cog(Imagine(self))
         await self.add_cog(ModelsCog(self))
+        await self.add_cog(OriginalCog(self))
         self.add_dynamic_items(*picture.BUTTONS, *offer.BUTTONS)
         await self.tree.sync()
         await self.delivery.start()

@@ -13,6 +13,7 @@ import math
 from bot.errors import NotAllowed, NotThere
 from generation.models import ModelInfo, Models
 from generation.pictures.strip import choose_steps, draw_strip
+from generation.queue import same_person
 from generation.request import GenerationRequest, make_request, parse_size
 from generation.studio import Job, Owner, Picture, Place, Studio
 from generation.vocabulary import Lexicon, Lexicons
@@ -114,6 +115,23 @@ class Conversation:
         picture = await self._studio.picture(picture_id)
         if picture is None:
             raise NotThere("That picture is no longer there; its owner has deleted it.")
+        return picture
+
+    async def original(self, picture_id: int | None, person: Owner) -> Picture:
+        """A picture of this person's (None: their newest), whose file they want.
+
+        Raises:
+            NotThere: it was deleted, or they have none.
+            NotAllowed: it is somebody else's.
+        """
+        if picture_id is None:
+            newest = await self._studio.newest_picture(person)
+            if newest is None:
+                raise NotThere("You have no picture yet; `/imagine` makes one.")
+            return newest
+        picture = await self.picture(picture_id)
+        if not same_person(picture.owner, person):
+            raise NotAllowed("Only the person who asked for this picture can fetch its file.")
         return picture
 
     async def strip(self, picture_id: int) -> bytes:

@@ -2,7 +2,9 @@
 
 Edits come no faster than the interval and always show the latest state; what happened in between is
 left out. What a stopped process did not deliver is taken up at the next start: an edit with the same
-letter twice leaves one picture, and a post carries a nonce. Knows messages only as letters, jobs only
+letter twice leaves one picture, and before a new message is posted a note is made of it, so that after a
+restart the message is looked for first. A message that the bot can change by the interaction's token alone
+goes on in the person's direct messages before that token dies. Knows messages only as letters, jobs only
 through the studio.
 """
 
@@ -10,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import logging
 import math
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -21,8 +25,17 @@ import discord
 
 from bot import cards, letters
 from bot.conversation import Conversation
-from bot.errors import explain, new_reference
-from bot.places import MessagePlace, message_place, owner_of, place_of
+from bot.errors import NotAllowed, explain, new_reference
+from bot.places import (
+    MessagePlace,
+    direct_place,
+    file_limit,
+    message_place,
+    missing_permissions,
+    owner_of,
+    place_of,
+    posting_place,
+)
 from bot.postbox import Letter, Postbox, Undeliverable
 from generation.errors import GenerationError
 from generation.events import STARTING, Loading
@@ -35,8 +48,10 @@ from generation.studio import (
     JobProgressed,
     JobStarted,
     JobUpdate,
+    Place,
     Studio,
 )
+from store.errors import StoreError
 from store.jobs import CANCELLED, DONE, FAILED
 
 log = logging.getLogger(__name__)
@@ -45,6 +60,15 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 FIRST_LOOK = 0.4  # seconds before the first edit: a job that starts at once goes straight to its first step
 REFRESH = 15.0  # seconds between looks at a job of which nothing is heard: its place in the queue may have changed
+LOOKS_PER_SECOND = 10.0  # at such jobs, all together: where very many wait, each is looked at less often
+LOOKS_AT_ONCE = 8
+TAKEN_UP_AT_ONCE = 500  # undelivered jobs that are read in one go
+TOKEN_LIFE = 15 * 60.0  # seconds that an interaction's token is good for
+TOKEN_MARGIN = 60.0  # seconds before that in which the message goes on elsewhere
+STEADY = 0.15  # of the time left, by which a foreseen moment may be wrong before another is shown
+STEADY_SECONDS = 5.0  # or by so much
+TOO_LARGE = 413, 40005  # HTTP status and code of Discord's for a file over the limit
+SMALLEST_LIMIT = 256 * 2**10  # bytes; where Discord calls such files too large, it is no use to make them smaller
 RETRY_PAUSES = (2.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)  # seconds; the last one is repeated
 SENDING_LIMIT = 5.0  # seconds that the end of the process waits for a letter on its way
 NO_REASON = "No picture came of this, and no reason was recorded."
@@ -56,6 +80,13 @@ def will_pass(error: Exception) -> bool:
     return not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429
 
 
+def steady(shown: float | None, ready_at: float, now: float) -> float:
+    """The moment to show: the one that is shown already as long as it is about right, since an edit costs one."""
+    if shown is not None and shown > now and abs(ready_at - shown) <= max(STEADY_SECONDS, STEADY * (ready_at - now)):
+        return shown
+    return ready_at
+
+
 class _Followed:
     """A job whose message is kept true, with the latest that was heard of it."""
 
@@ -64,6 +95,8 @@ class _Followed:
         self.place = place
         self.latest: JobUpdate | None = None
         self.reachable = True
+        self.delivered = False
+        self.ready_at: float | None = None  # as last shown, seconds since 1970
         self._news = asyncio.Event()
         self._end = asyncio.Event()
 
@@ -77,14 +110,28 @@ class _Followed:
             self.end()
         self._news.set()
 
+    def move(self, place: Place) -> None:
+        """Its message is another one from now on."""
+        self.job = dataclasses.replace(self.job, place=place)
+        moved = message_place(self.job)
+        assert moved is not None  # it came from Discord, and so does its new place
+        self.place = moved
+
     def end(self) -> None:
         self._news.set()
         self._end.set()
 
-    async def news(self) -> None:
-        """Wait for news, at most `REFRESH` seconds."""
+    @property
+    def token_left(self) -> float:
+        """Seconds until the message must go on elsewhere, since only the interaction's token can change it."""
+        if self.place.bot_sees_it or not self.reachable:
+            return math.inf
+        return self.job.created_at + TOKEN_LIFE - TOKEN_MARGIN - time.time()
+
+    async def news(self, limit: float) -> None:
+        """Wait for news, at most `limit` seconds."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(REFRESH):
+            async with asyncio.timeout(max(0.0, limit)):
                 await self._news.wait()
 
     async def pause(self, seconds: float) -> None:
@@ -130,12 +177,16 @@ class Delivery:
         self._spawn = spawn
         self._followed: dict[int, _Followed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def start(self) -> None:
         """Listen to the studio, and take up what an earlier process did not deliver."""
         self._start(self._listen())
-        for job in await self._studio.undelivered():
-            self._follow(job)
+        after = 0
+        while jobs := await self._studio.undelivered(after, TAKEN_UP_AT_ONCE):
+            for job in jobs:
+                self._follow(job)
+            after = jobs[-1].id
 
     async def close(self) -> None:
         """Stop. What is being delivered at this moment is finished first; all else stays undelivered in the store."""
@@ -148,8 +199,14 @@ class Delivery:
         """Answer the interaction at once, store the request as a job, and keep the answer true from then on.
 
         Raises:
+            NotAllowed: the bot may not show pictures there.
             QueueFull: the person has too many jobs waiting; the answer is taken back.
         """
+        if missing := missing_permissions(interaction):
+            raise NotAllowed(
+                f"I cannot show pictures in this channel, as I lack the permission {' and '.join(missing)}; "
+                "somebody who manages this server can give it to me in the channel's settings."
+            )
         answer = await interaction.response.send_message(embed=cards.asked(request))
         assert answer.message_id is not None  # Discord names the message that it has just made
         place = place_of(interaction, answer.message_id, with_strip=strip)
@@ -170,7 +227,8 @@ class Delivery:
         """
         await interaction.response.defer()
         strip = await self._conversation.strip(picture_id)
-        letter = await letters.finished(await self._conversation.picture(picture_id), strip)
+        picture = await self._conversation.picture(picture_id)
+        letter = await letters.finished(picture, strip, file_limit=file_limit(interaction))
         await interaction.edit_original_response(**letter.as_edit())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -205,13 +263,54 @@ class Delivery:
         shown, shown_at = None, -math.inf
         await followed.pause(min(FIRST_LOOK, self._interval))
         while not followed.ended:
-            letter = await self._letter(followed)
-            if not letter.looks_like(shown) and not followed.ended:
-                await self._show(followed, letter)
+            if followed.token_left <= 0:
+                await self._move(followed)
+            letter = await self._look(followed, shown)
+            if letter is not None:
                 shown, shown_at = letter, clock()
-            await followed.news()
+            await followed.news(min(self._refresh, followed.token_left))
             await followed.pause(shown_at + self._interval - clock())
         await self._deliver(followed)
+
+    @property
+    def _refresh(self) -> float:
+        """Seconds between two looks at a job of which nothing is heard."""
+        return max(REFRESH, len(self._followed) / LOOKS_PER_SECOND)
+
+    async def _look(self, followed: _Followed, shown: Letter | None) -> Letter | None:
+        """Show the job as it stands, if that is anything new: what was shown then."""
+        waits = not isinstance(followed.latest, JobProgressed | JobStarted)
+        try:
+            async with self._looks if waits else contextlib.nullcontext():
+                letter = await self._letter(followed)
+                if letter.looks_like(shown) or followed.ended:
+                    return None
+                await self._show(followed, letter)
+                return letter
+        except StoreError as error:
+            log.warning("Job %s cannot be looked at for now: %s", followed.job.id, error)
+            return None
+
+    async def _move(self, followed: _Followed) -> None:
+        """Let the message go on where the bot's own token can change it: in the person's direct messages."""
+        job, before = followed.job, followed.place
+        assert job.place is not None  # or it would not be followed
+        letter = letters.on_its_way(job.id, cards.preparing(job.request))
+        try:
+            message = await self._postbox.post(before, int(job.owner.external_id), letter, f"darkroom-{job.id}-moved")
+        except Undeliverable:
+            farewell = cards.out_of_reach(job.request)
+        except (discord.HTTPException, *NETWORK_TROUBLE) as error:
+            log.info("Job %s: its message cannot go on elsewhere: %s", job.id, error)
+            farewell = cards.out_of_reach(job.request)
+        else:
+            place = direct_place(job.place, message.channel.id, message.id)
+            await self._studio.set_place(job.id, place)
+            followed.move(place)
+            farewell = cards.moved(job.request)
+        with contextlib.suppress(Undeliverable, discord.HTTPException, *NETWORK_TROUBLE):
+            await self._postbox.edit(before, letters.ended(farewell))
+        followed.reachable = followed.place.bot_sees_it
 
     async def _letter(self, followed: _Followed) -> Letter:
         """The job as it stands now, on its way."""
@@ -222,7 +321,11 @@ class Delivery:
         if place is None:
             return letters.on_its_way(job.id, cards.preparing(job.request))
         before, seconds = place
-        return letters.on_its_way(job.id, cards.waiting(job.request, before, seconds, self._busy_with()))
+        if seconds is not None:
+            now = time.time()
+            followed.ready_at = steady(followed.ready_at, now + seconds, now)
+        ready_at = followed.ready_at if seconds is not None else None
+        return letters.on_its_way(job.id, cards.waiting(job.request, before, ready_at, self._busy_with()))
 
     def _busy_with(self) -> str | None:
         """What keeps the worker from taking any job; None: it takes them."""
@@ -251,19 +354,31 @@ class Delivery:
             try:
                 await _finished_first(self._deliver_and_note(followed), SENDING_LIMIT)
                 return
-            except (discord.HTTPException, *NETWORK_TROUBLE) as error:
+            except (discord.HTTPException, StoreError, *NETWORK_TROUBLE) as error:
                 if not will_pass(error):
                     raise
                 log.warning("Job %s cannot be delivered yet: %s", followed.job.id, error)
 
     async def _deliver_and_note(self, followed: _Followed) -> None:
-        await self._deliver_once(followed)
+        if not followed.delivered:
+            await self._deliver_once(followed)
+            followed.delivered = True
         await self._studio.mark_delivered(followed.job.id)
 
     async def _deliver_once(self, followed: _Followed) -> None:
-        letter = await self._last_letter(followed)
+        limit = followed.place.file_limit
+        letter = await self._last_letter(followed, limit)
         try:
-            await self._put(followed, letter)
+            while True:
+                try:
+                    await self._put(followed, letter)
+                    return
+                except discord.HTTPException as error:
+                    largest = max((len(each.content) for each in letter.attachments), default=0)
+                    if (error.status, error.code) != TOO_LARGE or largest <= SMALLEST_LIMIT:
+                        raise
+                limit = min(limit, largest) // 2
+                letter = await self._last_letter(followed, limit)
         except discord.HTTPException as error:
             if will_pass(error):
                 raise
@@ -280,18 +395,29 @@ class Delivery:
         except Undeliverable:
             if isinstance(followed.latest, JobCancelled):
                 return  # nobody waits for that word
+        person = int(job.owner.external_id)
         try:
-            await self._postbox.post(followed.place, int(job.owner.external_id), letter, nonce=f"darkroom-{job.id}")
+            if followed.place.posting and await self._postbox.posted(followed.place, person, letter):
+                return
+            await self._note_posting(followed)
+            await self._postbox.post(followed.place, person, letter, nonce=f"darkroom-{job.id}")
         except Undeliverable:
             log.warning("Job %s: no way leads to the person who asked any more", job.id)
 
-    async def _last_letter(self, followed: _Followed) -> Letter:
+    async def _note_posting(self, followed: _Followed) -> None:
+        """Note that a message may be there from now on, even if we never hear of it."""
+        place = followed.job.place
+        if place is not None and not followed.place.posting:
+            await self._studio.set_place(followed.job.id, posting_place(place))
+            followed.move(posting_place(place))
+
+    async def _last_letter(self, followed: _Followed, limit: int) -> Letter:
         """The end of the job, from the store."""
         job = await self._studio.job(followed.job.id) or followed.job
         picture = await self._studio.picture_of(job.id) if job.state == DONE else None
         if picture is not None:
             strip = await self._strip(picture.id) if followed.place.with_strip else None
-            return await letters.finished(picture, strip)
+            return await letters.finished(picture, strip, file_limit=limit)
         if job.state == FAILED:
             return letters.ended(cards.failed(job.request, job.reason or NO_REASON, job.reference))
         return letters.ended(cards.ended(job.request, "Cancelled." if job.state == CANCELLED else "Deleted."))

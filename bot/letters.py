@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from pathlib import Path
 
 import discord
 
 from bot import cards, wording
+from bot.places import DEFAULT_FILE_LIMIT
 from bot.postbox import Attachment, Letter
 from bot.views.picture import job_buttons, picture_buttons
 from generation.events import Progress
+from generation.pictures.fitting import fitting
 from generation.pictures.preview import render_preview
 from generation.request import GenerationRequest
 from generation.studio import Picture
 
 ALT_TEXT_LIMIT = 1_024  # characters of an attachment's description
-STRIP_NAME = "strip.png"
+STRIP_NAME = "strip"  # without its ending
 
 
 def on_its_way(job_id: int, card: discord.Embed) -> Letter:
@@ -54,18 +57,25 @@ async def developing(job_id: int, request: GenerationRequest, progress: Progress
     return Letter(embeds=(card,), attachments=attachments, buttons=functools.partial(job_buttons, job_id))
 
 
-async def finished(picture: Picture, strip: bytes | None = None) -> Letter:
-    """The picture with what made it, and its strip where there is one."""
-    name = f"darkroom-{picture.id}{picture.path.suffix}"
-    content = await asyncio.to_thread(picture.path.read_bytes)
+async def finished(picture: Picture, strip: bytes | None = None, *, file_limit: int = DEFAULT_FILE_LIMIT) -> Letter:
+    """The picture with what made it, and its strip where there is one; no file with more bytes than `file_limit`."""
+    content, suffix = await asyncio.to_thread(_read_fitting, picture.path, file_limit)
+    smaller = suffix != picture.path.suffix
+    name = f"darkroom-{picture.id}{suffix}"
     alt_text = wording.shortened(picture.run.request.prompt, ALT_TEXT_LIMIT)
-    embeds = [cards.done(picture.run, name)]
+    embeds = [cards.done(picture.run, name, smaller=smaller)]
     attachments = [Attachment(name=name, content=content, description=alt_text)]
     if strip is not None:
-        embeds.append(cards.strip(STRIP_NAME))
-        attachments.append(Attachment(name=STRIP_NAME, content=strip, description=f"The steps to: {alt_text[:1000]}"))
+        fitted, strip_suffix = await asyncio.to_thread(fitting, strip, ".png", file_limit)
+        strip_name = f"{STRIP_NAME}{strip_suffix}"
+        embeds.append(cards.strip(strip_name))
+        attachments.append(Attachment(name=strip_name, content=fitted, description=f"The steps to: {alt_text[:1000]}"))
     return Letter(
         embeds=tuple(embeds),
         attachments=tuple(attachments),
-        buttons=functools.partial(picture_buttons, picture.id, with_strip=strip is None),
+        buttons=functools.partial(picture_buttons, picture.id, with_strip=strip is None, with_original=smaller),
     )
+
+
+def _read_fitting(path: Path, file_limit: int) -> tuple[bytes, str]:
+    return fitting(path.read_bytes(), path.suffix, file_limit)

@@ -9,6 +9,8 @@ import discord
 from generation.studio import Job, Owner, Place
 
 SOURCE = "discord"
+DEFAULT_FILE_LIMIT = 10 * 2**20  # bytes that Discord takes for one file where nobody pays for more
+NEEDED = {"embed_links": "Embed Links", "attach_files": "Attach Files"}  # to show a picture; Discord's own names
 NAME_LIMIT = 100  # characters of a person's name
 
 
@@ -28,6 +30,8 @@ class MessagePlace:
     token: str  # of the interaction; dead 15 minutes after it
     bot_sees_it: bool  # with the bot's own token
     with_strip: bool  # whether the strip is to come along with the picture
+    file_limit: int = DEFAULT_FILE_LIMIT  # bytes of one file
+    posting: bool = False  # a new message was about to be posted, and may be there
 
 
 def place_of(interaction: discord.Interaction, message_id: int, *, with_strip: bool) -> Place:
@@ -37,8 +41,19 @@ def place_of(interaction: discord.Interaction, message_id: int, *, with_strip: b
         channel=str(interaction.channel_id),
         message=str(message_id),
         interaction=interaction.token,
-        extra={"bot_sees_it": bot_sees(interaction), "with_strip": with_strip},
+        extra={"bot_sees_it": bot_sees(interaction), "with_strip": with_strip, "file_limit": file_limit(interaction)},
     )
+
+
+def direct_place(place: Place, channel_id: int, message_id: int) -> Place:
+    """The place of a message to the person alone that takes over from the one at `place`."""
+    extra = place.extra | {"bot_sees_it": True, "file_limit": DEFAULT_FILE_LIMIT}
+    return dataclasses.replace(place, guild=None, channel=str(channel_id), message=str(message_id), extra=extra)
+
+
+def posting_place(place: Place) -> Place:
+    """The place, with a note that a new message is about to be posted there."""
+    return dataclasses.replace(place, extra=place.extra | {"posting": True})
 
 
 def message_place(job: Job) -> MessagePlace | None:
@@ -53,6 +68,8 @@ def message_place(job: Job) -> MessagePlace | None:
         token=place.interaction or "",
         bot_sees_it=bool(place.extra.get("bot_sees_it")),
         with_strip=bool(place.extra.get("with_strip")),
+        file_limit=int(place.extra.get("file_limit") or DEFAULT_FILE_LIMIT),
+        posting=bool(place.extra.get("posting")),
     )
 
 
@@ -63,3 +80,18 @@ def bot_sees(interaction: discord.Interaction) -> bool:
     may = interaction.app_permissions
     is_member = interaction.client.get_guild(interaction.guild_id) is not None
     return is_member and may.view_channel and may.embed_links and may.attach_files
+
+
+def file_limit(interaction: discord.Interaction) -> int:
+    """How many bytes one file may have there, by whichever token it is sent."""
+    guild = interaction.client.get_guild(interaction.guild_id) if interaction.guild_id is not None else None
+    of_guild = guild.filesize_limit if guild is not None else DEFAULT_FILE_LIMIT
+    return min(interaction.filesize_limit, of_guild)
+
+
+def missing_permissions(interaction: discord.Interaction) -> list[str]:
+    """What the bot lacks to show pictures where it was asked, in Discord's names; only where it can look."""
+    if interaction.guild_id is None or interaction.client.get_guild(interaction.guild_id) is None:
+        return []
+    may = interaction.app_permissions
+    return [name for flag, name in NEEDED.items() if may.view_channel and not getattr(may, flag)]

@@ -17,6 +17,7 @@ import discord
 
 from bot.places import MessagePlace
 
+LOOK_BACK = 100  # messages in which one that may have been posted is looked for
 EXPIRED_TOKEN = 50027  # Discord's code for an interaction token that is no longer valid
 
 
@@ -54,10 +55,23 @@ class Letter:
         """Whether a person would see no difference."""
         return other is not None and (self.embeds, self.attachments) == (other.embeds, other.attachments)
 
+    def is_shown_by(self, message: discord.Message) -> bool:
+        """Whether the message is this letter, as far as Discord gives it back."""
+        if not self.embeds or not message.embeds:
+            return False
+        ours, theirs = self.embeds[0], message.embeds[0]
+        same_text = (ours.description or "").strip() == (theirs.description or "").strip()
+        return same_text and ours.footer.text == theirs.footer.text and _file(ours) == _file(theirs)
+
     def as_edit(self) -> dict[str, Any]:
         """Arguments for any of discord.py's ways to edit a message."""
         uploads = [attachment.upload() for attachment in self.attachments]
         return {"embeds": list(self.embeds), "attachments": uploads, "view": self.buttons()}
+
+
+def _file(card: discord.Embed) -> str:
+    """The name of the file that the card shows."""
+    return (card.image.url or "").partition("?")[0].rpartition("/")[2]
 
 
 class Postbox:
@@ -88,11 +102,13 @@ class Postbox:
                 raise Undeliverable from error
             raise
 
-    async def post(self, place: MessagePlace, person_id: int, letter: Letter, nonce: str) -> int:
+    async def post(self, place: MessagePlace, person_id: int, letter: Letter, nonce: str) -> discord.Message:
         """Put the letter into the place's channel as a new message, else into the person's direct messages.
 
+        Discord makes no second message of the same `nonce` within a few minutes.
+
         Returns:
-            the new message's id.
+            the new message.
 
         Raises:
             Undeliverable: neither can be written to.
@@ -108,8 +124,17 @@ class Postbox:
                 )
             except (discord.NotFound, discord.Forbidden):
                 continue
-            return message.id
+            return message
         raise Undeliverable
+
+    async def posted(self, place: MessagePlace, person_id: int, letter: Letter) -> bool:
+        """Whether the letter stands where `post` would put it: for who does not know how an earlier post went."""
+        async for channel in self._channels(place, person_id):
+            with contextlib.suppress(discord.NotFound, discord.Forbidden):
+                async for message in channel.history(limit=LOOK_BACK, after=discord.Object(place.message_id)):
+                    if message.author.id == self._bot.application_id and letter.is_shown_by(message):
+                        return True
+        return False
 
     async def _channels(self, place: MessagePlace, person_id: int) -> AsyncIterator[discord.abc.Messageable]:
         if place.bot_sees_it:

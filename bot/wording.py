@@ -44,6 +44,11 @@ def duration(seconds: float) -> str:
     return f"{round(seconds / 3600)} h"
 
 
+def moment(at: float) -> str:
+    """A time (seconds since 1970) that Discord counts down to by itself: "in 3 minutes"."""
+    return f"<t:{round(at)}:R>"
+
+
 def measured(seconds: float) -> str:
     """A time that was measured, in seconds with the digits that matter: "0.84 s", "4.2 s", "73 s"."""
     digits = 2 if seconds < 1 else 1 if seconds < 10 else 0

@@ -9,15 +9,19 @@ its owner's later jobs move up. Nothing is ordered by a clock. Knows neither wor
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
 
-from generation.errors import QueueFull
+from generation.limits import admit
+from generation.line import Key, Line, key_of
 from generation.request import GenerationRequest, RunFacts
 from store import conversations, jobs, people, pictures
 from store.database import Database, Transaction
@@ -28,6 +32,7 @@ from store.pictures import PictureRow
 log = logging.getLogger(__name__)
 
 DEATHS_ALLOWED = 2  # workers that may die on a job before it is given up
+CREATE = "create"  # what a turn that asks for a picture wants
 PIXELS_PER_MEGAPIXEL = 1_000_000
 UNDECODABLE = (msgspec.ValidationError, TypeError)  # a row that another version wrote
 GIVEN_UP = (
@@ -43,6 +48,7 @@ class Owner:
     source: str  # discord, terminal
     external_id: str
     name: str
+    roles: tuple[str, ...] = ()  # in the server where they speak; not stored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,26 @@ class Place:
     message: str | None = None
     interaction: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a request goes on from.
+
+    Args:
+        parent: the picture's id.
+        method: how, as `store.tables` lists it.
+        private: the picture is for its owner's eyes alone.
+        turn: the turn that asked, where it has been recorded already; else the prompt becomes one.
+    """
+
+    parent: int | None = None
+    method: str | None = None
+    private: bool = False
+    turn: int | None = None
+
+
+FRESH = Origin()  # a request that goes on from nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +102,8 @@ class Job:
         return self.state not in jobs.UNENDED
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ahead:
-    """What runs before a waiting job."""
-
-    count: int
-    cost: dict[str, float]  # by model, of the jobs that run beside others
-    alone: dict[str, float]  # by model, of those that run alone, since a worker has died on them
-    job: Job
+LINE_LASTS = 1.0  # seconds that a look at the line serves at most; other processes may change it as well
+LINE_COSTS = 0.05  # share of the time that is spent on looking at the line, however long it has grown
 
 
 class Queue:
@@ -92,53 +112,69 @@ class Queue:
     def __init__(self, database: Database, *, most_waiting: int = 50) -> None:
         self._database = database
         self._most_waiting = most_waiting
+        self._looking = asyncio.Lock()
+        self._line: Line | None = None
+        self._line_taken = 0.0  # by the monotonic clock
+        self._line_took = 0.0  # seconds
+        self._line_changed = True  # by this process
 
-    async def put(self, request: GenerationRequest, owner: Owner, place: Place | None) -> Job:
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[Transaction]:
+        """A transaction after which the line is another."""
+        try:
+            async with self._database.writing() as connection:
+                yield connection
+        finally:
+            self._line_changed = True
+
+    async def put(self, request: GenerationRequest, owner: Owner, place: Place | None, origin: Origin = FRESH) -> Job:
         """Store the turn that asks and the job, together or not at all.
 
         Raises:
+            NotAdmitted: an admin has set that this is not taken.
             QueueFull: the owner has as many jobs waiting as the limit allows.
         """
         now = time.time()
-        async with self._database.writing() as connection:
+        async with self._changing() as connection:
             person = await people.remember(connection, owner.source, owner.external_id, owner.name)
-            if await jobs.count_waiting(connection, person.id) >= self._most_waiting:
-                raise QueueFull(
-                    f"You have {self._most_waiting} pictures waiting, which is the most I keep for one person; "
-                    "ask again when some are done."
-                )
+            asked_in = place.guild if place else None
+            terms = await admit(connection, person, owner.roles, asked_in, request, most_waiting=self._most_waiting)
             channel, guild = (place.channel, place.guild) if place else (f"{owner.source}-{person.id}", None)
             conversation = await conversations.remember(connection, owner.source, channel, guild)
-            turn = await conversations.add_turn(
+            turn = origin.turn
+            if turn is None:
+                turn = await conversations.add_turn(
+                    connection,
+                    conversation,
+                    person_id=person.id,
+                    said=request.prompt,
+                    message=place.message if place else None,
+                    private=origin.private,
+                    intent=CREATE,
+                    now=now,
+                )
+            row = await line_up(
                 connection,
-                conversation,
-                person_id=person.id,
-                said=request.prompt,
-                message=place.message if place else None,
-                now=now,
-            )
-            cost = cost_of(request)
-            entered = await jobs.virtual_time(connection)
-            tag = max(entered, person.last_tag)
-            await people.set_last_tag(connection, person.id, tag + cost)
-            row = await jobs.add(
-                connection,
+                person,
+                request,
                 {
                     "turn_id": turn,
-                    "person_id": person.id,
-                    "request": msgspec.to_builtins(request),
+                    "conversation_id": conversation,
+                    "parent_id": origin.parent,
+                    "method": origin.method,
+                    "private": origin.private,
                     "place": asdict(place) if place else None,
-                    "tag": tag,
-                    "entered": entered,
-                    "cost": cost,
+                    "weight": terms.weight,
+                    "most_running": terms.most_running,
+                    "guild": asked_in,
                     "created_at": now,
                 },
             )
-            return _read(row, person)
+            return read_job(row, person)
 
     async def claim(self) -> Job | None:
         """The job that is to run next, now running; None if nothing waits."""
-        async with self._database.writing() as connection:
+        async with self._changing() as connection:
             while (row := await jobs.claim(connection, time.time())) is not None:
                 try:
                     return await _job(connection, row)
@@ -148,12 +184,12 @@ class Queue:
 
     async def put_back(self, job: int, attempt: int) -> bool:
         """Let a running attempt wait again through no fault of its own."""
-        async with self._database.writing() as connection:
+        async with self._changing() as connection:
             return await jobs.put_back(connection, job, attempt, died=False)
 
     async def put_back_all(self) -> int:
         """At the start: what an earlier process left running waits again. Returns how many."""
-        async with self._database.writing() as connection:
+        async with self._changing() as connection:
             return await jobs.put_back_running(connection)
 
     async def worker_died(self, job: int, attempt: int, reference: str) -> Job | None:
@@ -162,7 +198,7 @@ class Queue:
         Returns:
             the job as it stands now; None if that attempt was not running any more.
         """
-        async with self._database.writing() as connection:
+        async with self._changing() as connection:
             row = await jobs.get(connection, job)
             if row is None:
                 return None
@@ -176,7 +212,7 @@ class Queue:
     ) -> tuple[PictureRow, Owner] | None:
         """Record the picture and end the job, together. None: that attempt runs no more, and nothing was recorded."""
         now = time.time()
-        async with self._database.writing() as connection:
+        async with self._changing() as connection:
             if not await jobs.end(connection, job, attempt, jobs.DONE, now):
                 return None
             row = await jobs.get(connection, job)
@@ -190,12 +226,15 @@ class Queue:
                 suffix=suffix,
                 trajectory=trajectory,
                 now=now,
+                parent_id=row.parent_id,
+                method=row.method,
+                private=row.private,
             )
             return picture, owner_of(await people.get(connection, row.person_id))
 
     async def fail(self, job: int, attempt: int, sentence: str, reference: str) -> Job | None:
         """End the attempt without a picture; its owner's other jobs move up. None: it runs no more."""
-        async with self._database.writing() as connection:
+        async with self._changing() as connection:
             return await self._fail(connection, job, attempt, sentence, reference)
 
     async def cancel(self, job: int, by: Owner, *, used: float = 0.0) -> Job | None:
@@ -206,13 +245,13 @@ class Queue:
         Returns:
             the job as it was just before; None if it is not theirs, has ended or never was.
         """
-        async with self._database.writing() as connection:
+        async with self._changing() as connection:
             before = await _reload(connection, job)
             if before is None or not same_person(before.owner, by):
                 return None
             if not await jobs.cancel(connection, job, time.time()):
                 return None
-            await _give_back(connection, job, used)
+            await give_back(connection, job, used)
             return before
 
     async def get(self, job: int) -> Job | None:
@@ -220,29 +259,43 @@ class Queue:
         async with self._database.reading() as connection:
             return await _reload(connection, job)
 
-    async def ahead_of(self, job: int) -> Ahead | None:
-        """What will run before this job; None if it does not wait."""
+    async def turn_of(self, job: int) -> tuple[Key, float] | None:
+        """Where a waiting job stands in the order of all, and its cost; None if it does not wait."""
         async with self._database.reading() as connection:
-            row = await jobs.get(connection, job)
-            if row is None or row.state != jobs.WAITING:
-                return None
-            ahead = await jobs.ahead_of(connection, row)
-            return Ahead(
-                count=sum(work.count for work in ahead),
-                cost={work.model: work.cost for work in ahead if not work.suspect},
-                alone={work.model: work.cost for work in ahead if work.suspect},
-                job=await _job(connection, row),
-            )
+            found = await jobs.key_of_waiting(connection, job)
+            return None if found is None else (key_of(found), found.cost)
 
-    async def undelivered(self) -> list[Job]:
-        """Jobs whose front end still waits for them, the oldest first."""
+    async def ahead_of(self, job: int) -> int | None:
+        """How many jobs come before this one in the order of all; None if it does not wait."""
+        turn = await self.turn_of(job)
+        return None if turn is None else (await self.line()).index(turn[0])
+
+    async def line(self) -> Line:
+        """What waits and what runs: one look for all who ask within a moment, a longer one the longer a look takes."""
+        async with self._looking:
+            now = time.monotonic()
+            age = now - self._line_taken
+            looked = self._line
+            lasts = self._line_took / LINE_COSTS
+            if looked is None or age > max(lasts, LINE_LASTS) or (self._line_changed and age > lasts):
+                self._line_changed = False
+                async with self._database.reading() as connection:
+                    looked = self._line = Line(
+                        waiting=await jobs.waiting_line(connection), running=await jobs.running_line(connection)
+                    )
+                self._line_taken = time.monotonic()
+                self._line_took = self._line_taken - now
+            return looked
+
+    async def undelivered(self, after: int = 0, most: int | None = None) -> list[Job]:
+        """Jobs whose front end still waits for them, the oldest first; of those after an id, at most so many."""
         found = []
         async with self._database.reading() as connection:
-            rows = await jobs.undelivered(connection)
-            owners = {id_: await people.get(connection, id_) for id_ in {row.person_id for row in rows}}
+            rows = await jobs.undelivered(connection, after, most)
+            owners = await people.get_all(connection, {row.person_id for row in rows})
             for row in rows:
                 try:
-                    found.append(_read(row, owners[row.person_id]))
+                    found.append(read_job(row, owners[row.person_id]))
                 except UNDECODABLE as error:
                     log.warning("Job %d stays undelivered, as it cannot be read: %s", row.id, error)
         return found
@@ -263,7 +316,7 @@ class Queue:
         end = {"reason": sentence, "reference": reference}
         if not await jobs.end(connection, job, attempt, jobs.FAILED, time.time(), **end, died=died):
             return None
-        await _give_back(connection, job)
+        await give_back(connection, job)
         return await _reload(connection, job)
 
     async def _give_up(self, connection: Transaction, row: JobRow) -> None:
@@ -272,7 +325,22 @@ class Queue:
         log.exception("Job %d cannot be read; reference %s", row.id, reference)
         now = time.time()
         await jobs.end(connection, row.id, row.attempt, jobs.FAILED, now, reason=UNREADABLE, reference=reference)
-        await _give_back(connection, row.id)
+        await give_back(connection, row.id)
+
+
+async def line_up(
+    connection: Transaction, person: Person, request: GenerationRequest, values: Mapping[str, Any]
+) -> JobRow:
+    """Append a waiting job behind its owner's others; `values` are the columns that have nothing to do with turns.
+
+    The person is locked until the transaction ends. By `weight`, so much less virtual time is taken by a job.
+    """
+    cost = cost_of(request)
+    entered = await jobs.virtual_time(connection)
+    tag = max(entered, person.last_tag)
+    await people.set_last_tag(connection, person.id, tag + cost / values["weight"])
+    turn = {"person_id": person.id, "request": msgspec.to_builtins(request), "tag": tag, "entered": entered}
+    return await jobs.add(connection, {**turn, "cost": cost, "model": request.model, **values})
 
 
 def cost_of(request: GenerationRequest) -> float:
@@ -290,7 +358,7 @@ def same_person(one: Owner, other: Owner) -> bool:
     return (one.source, one.external_id) == (other.source, other.external_id)
 
 
-async def _give_back(connection: Transaction, job: int, used: float = 0.0) -> None:
+async def give_back(connection: Transaction, job: int, used: float = 0.0) -> None:
     """Charge an ended job with the share of its cost that it used, and let its owner's later jobs move up.
 
     Those get the tags that they would have had, were this its cost from the beginning; but none goes back
@@ -301,9 +369,9 @@ async def _give_back(connection: Transaction, job: int, used: float = 0.0) -> No
     person = await people.lock(connection, ended.person_id)
     now = await jobs.virtual_time(connection)
     cost = ended.cost * used
-    refund = ended.cost - cost
+    refund = (ended.cost - cost) / ended.weight
     await jobs.set_cost(connection, ended.id, cost)
-    end = ended.tag + cost
+    end = ended.tag + cost / ended.weight
     moved: dict[int, float] = {}
     for turn in await jobs.later_of(connection, ended.person_id, ended.id):
         floor = now if turn.state == jobs.WAITING else 0.0
@@ -321,10 +389,15 @@ async def _reload(connection: Transaction, job: int) -> Job | None:
 
 
 async def _job(connection: Transaction, row: JobRow) -> Job:
-    return _read(row, await people.get(connection, row.person_id))
+    return read_job(row, await people.get(connection, row.person_id))
 
 
-def _read(row: JobRow, person: Person) -> Job:
+def read_job(row: JobRow, person: Person) -> Job:
+    """The job that a row tells of.
+
+    Raises:
+        msgspec.ValidationError, TypeError: another version wrote the row.
+    """
     return Job(
         id=row.id,
         owner=owner_of(person),

@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,8 +23,10 @@ from generation import events
 from generation.dispatch.base import Dispatcher
 from generation.errors import GenerationError, WorkerGone
 from generation.events import Frame, Loading, Progress, Ready
+from generation.line import Line
 from generation.models import Models
-from generation.queue import Job, Owner, Place, Queue, cost_of, owner_of
+from generation.outlook import Outlook, look_ahead
+from generation.queue import FRESH, Job, Origin, Owner, Place, Queue, cost_of, owner_of
 from generation.request import GenerationRequest, RunFacts
 from generation.speed import Speed
 from generation.updates import (
@@ -37,12 +40,13 @@ from generation.updates import (
     Picture,
     Updates,
 )
-from store import people, pictures
-from store.database import Database
+from store import forgetting, lineage, people, pictures
+from store.database import Database, Transaction
 from store.errors import StoreError
 from store.files import Files
 from store.jobs import RUNNING
 from store.pictures import PictureRow
+from store.visibility import Viewer
 
 __all__ = [
     "Job",
@@ -53,6 +57,7 @@ __all__ = [
     "JobStarted",
     "JobUpdate",
     "JobWaiting",
+    "Origin",
     "Owner",
     "Picture",
     "Place",
@@ -64,6 +69,8 @@ log = logging.getLogger(__name__)
 PICTURE_SUFFIX = ".png"
 TRAJECTORY_SUFFIX = ".trajectory"
 RETRY_PAUSE = 2.0  # seconds until the store is tried again
+LOOKING_COSTS = 0.05  # share of the time that is spent on looking ahead, however long the line has grown
+SOON = 1.0  # seconds; nothing is foreseen to take less
 CLOSING_GRACE = 10.0  # seconds to store what the workers had finished
 
 INIT_IMAGE_GONE = "The picture to start from is no longer there; please start from another one."
@@ -74,11 +81,20 @@ _Key = tuple[int, int]  # job and attempt
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Foreseen:
+    """What was foreseen of a line, and when, by the studio's clock."""
+
+    line: Line
+    outlook: Outlook
+    at: float
+    lasts: float  # seconds
+
+
 @dataclass(kw_only=True)
 class _Handed:
     """An attempt in a worker's hands."""
 
-    cost: dict[str, float]
     suspect: bool  # a worker has died on it
     progress: Progress | None = None
 
@@ -92,8 +108,16 @@ class Studio:
     """Pictures for everybody, over one dispatcher."""
 
     def __init__(
-        self, database: Database, files: Files, dispatcher: Dispatcher, models: Models, *, most_waiting: int = 50
+        self,
+        database: Database,
+        files: Files,
+        dispatcher: Dispatcher,
+        models: Models,
+        *,
+        most_waiting: int = 50,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` counts seconds; what it says is only compared with itself."""
         self.models = models
         self.readiness: Loading | Ready | None = None  # the latest that the workers said of themselves
         self._database = database
@@ -101,7 +125,10 @@ class Studio:
         self._dispatcher = dispatcher
         self._queue = Queue(database, most_waiting=most_waiting)
         self._updates = Updates()
-        self._speed = Speed()
+        self._speed = Speed(clock)
+        self._clock = clock
+        self._foreseen: Foreseen | None = None
+        self._foreseeing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._work = asyncio.Event()  # a job may be waiting and a lane may be free
         self._filing = asyncio.Lock()  # between saving a file and recording it, no file is deleted
@@ -143,14 +170,16 @@ class Studio:
 
     # --- asking --------------------------------------------------------------------------------
 
-    async def submit(self, request: GenerationRequest, owner: Owner, place: Place | None = None) -> Job:
+    async def submit(
+        self, request: GenerationRequest, owner: Owner, place: Place | None = None, origin: Origin = FRESH
+    ) -> Job:
         """Store the request as a waiting job, in one transaction with the turn that asked for it.
 
         Raises:
             QueueFull: the owner has as many waiting as the limit allows.
             StoreError: it could not be stored; then nothing was.
         """
-        job = await self._queue.put(request, owner, place)
+        job = await self._queue.put(request, owner, place, origin)
         self._updates.tell(JobWaiting(job=job.id))
         self._work.set()
         return job
@@ -184,28 +213,36 @@ class Studio:
 
         None if the job does not wait.
         """
-        ahead = await self._queue.ahead_of(job_id)
-        if ahead is None:
+        turn = await self._queue.turn_of(job_id)
+        if turn is None:
             return None
-        own = self._speed.seconds(_cost(ahead.job.request))
-        shared, alone = self._speed.seconds(ahead.cost), self._speed.seconds(ahead.alone)
-        if own is None or shared is None or alone is None or not isinstance(self.readiness, Ready):
-            return ahead.count, None
-        running = sum(self._seconds_left(handed) for handed in self._handed.values())
-        return ahead.count, (running + shared) / max(1, self.readiness.lanes) + alone + own
+        foreseen = await self._look_ahead()
+        seconds = foreseen.outlook.seconds(*turn)
+        if seconds is not None:
+            seconds = max(SOON, seconds - (self._clock() - foreseen.at))
+        return foreseen.outlook.place(turn[0]), seconds
 
-    def _seconds_left(self, handed: _Handed) -> float:
-        if handed.progress is not None:
-            return handed.progress.seconds_left
-        return self._speed.seconds(handed.cost) or 0.0
+    async def _look_ahead(self) -> Foreseen:
+        """When each waiting job will start and end: once for all who ask within a moment."""
+        async with self._foreseeing:
+            line, now = await self._queue.line(), self._clock()
+            known = self._foreseen
+            if known is None or known.line is not line or not 0 <= now - known.at < known.lasts:
+                left = {job: 1.0 - handed.used for (job, _), handed in self._handed.items()}
+                ready = self.readiness
+                lanes, paces = (ready.lanes, dict(self._speed.paces)) if isinstance(ready, Ready) else (0, {})
+                outlook = await asyncio.to_thread(look_ahead, line, left, paces, lanes)
+                lasts = (self._clock() - now) / LOOKING_COSTS
+                known = self._foreseen = Foreseen(line=line, outlook=outlook, at=now, lasts=lasts)
+            return known
 
     def watch(self) -> AsyncIterator[JobUpdate]:
         """All updates from the first fetch on, for as long as the caller listens or until `close`."""
         return self._updates.watch()
 
-    async def undelivered(self) -> list[Job]:
-        """Jobs with a place whose end has not been shown there, the oldest first."""
-        return await self._queue.undelivered()
+    async def undelivered(self, after: int = 0, most: int | None = None) -> list[Job]:
+        """Jobs with a place whose end has not been shown there, the oldest first; at most so many after that id."""
+        return await self._queue.undelivered(after, most)
 
     async def mark_delivered(self, job_id: int) -> bool:
         """Note that the end of the job has been shown. False: it had been noted before."""
@@ -223,11 +260,66 @@ class Studio:
             row = await pictures.get(connection, picture_id)
             return None if row is None else self._picture(row, owner_of(await people.get(connection, row.person_id)))
 
+    async def seen(
+        self, viewer: Viewer, *, ids: Sequence[int] | None = None, own: bool = False, limit: int = 1
+    ) -> list[Picture]:
+        """The pictures that the viewer may be told of, the newest first; of these ids only, or of their own only."""
+        async with self._database.reading() as connection:
+            rows = await pictures.seen(connection, viewer, ids=ids, own=own, limit=limit)
+            return await self._pictures(connection, rows)
+
+    async def family(self, picture_id: int, viewer: Viewer) -> list[tuple[int, int | None, Picture | None]]:
+        """Each relative of a picture with its number and its parent's; None: not for this viewer's eyes.
+
+        Empty where the viewer may not be told of the picture itself.
+        """
+        async with self._database.reading() as connection:
+            relatives = await lineage.family_of(connection, picture_id, viewer)
+            rows = [relative.row for relative in relatives if relative.row is not None]
+            known = {picture.id: picture for picture in await self._pictures(connection, rows)}
+        return [(relative.id, relative.parent_id, known.get(relative.id)) for relative in relatives]
+
+    async def _pictures(self, connection: Transaction, rows: Sequence[PictureRow]) -> list[Picture]:
+        owners = await people.get_all(connection, {row.person_id for row in rows})
+        return [self._picture(row, owner_of(owners[row.person_id])) for row in rows]
+
+    async def forget(self, owner: Owner, place: forgetting.Place | None) -> forgetting.Forgotten | None:
+        """Delete everything that is kept of a person, at one place or (None) everywhere, beyond recovery.
+
+        Their jobs that wait or run are cancelled first.
+
+        Returns:
+            what went; None where nothing was kept.
+
+        Raises:
+            StoreError: it could not all be deleted, and may be tried again.
+        """
+        async with self._database.reading() as connection:
+            person = await people.find(connection, owner.source, owner.external_id)
+            if person is None:
+                return None
+            unended = await forgetting.unended_of(connection, person, place)
+        for job in unended:
+            await self.cancel(job, by=owner)
+        async with self._filing, self._database.writing() as connection:
+            gone = await forgetting.forget(connection, person, place)
+            for name, suffix in gone.files:  # before the commit, as in `delete`
+                await asyncio.to_thread(self._files.delete, name, suffix)
+        await self._database.scrub()
+        return gone
+
     async def picture_of(self, job_id: int) -> Picture | None:
         """The picture that a job made, unless it made none or it was deleted."""
         async with self._database.reading() as connection:
             row = await pictures.of_job(connection, job_id)
             return None if row is None else self._picture(row, owner_of(await people.get(connection, row.person_id)))
+
+    async def newest_picture(self, owner: Owner) -> Picture | None:
+        """The picture that this person got last, unless they have none."""
+        async with self._database.reading() as connection:
+            person = await people.find(connection, owner.source, owner.external_id)
+            row = None if person is None else await pictures.newest_of(connection, person.id)
+            return None if row is None else self._picture(row, owner)
 
     async def frames(self, picture_id: int, steps: tuple[int, ...], *, noisy: bool = False) -> tuple[Frame, ...]:
         """Chosen steps (1-based) of the picture's run, decoded by a worker.
@@ -280,6 +372,10 @@ class Studio:
             path=self._files.path(row.content, row.suffix),
             created_at=row.created_at,
             has_steps=row.trajectory is not None,
+            run_id=row.run_id,
+            parent=row.parent_id,
+            method=row.method,
+            private=row.private,
         )
 
     # --- handing out ---------------------------------------------------------------------------
@@ -313,20 +409,21 @@ class Studio:
         if job.deaths and self._handed:  # alone, so that it takes nobody else's job with it if it kills again
             await self._insist(lambda: self._queue.put_back(*key))
             return False
-        self._handed[key] = _Handed(cost=_cost(job.request), suspect=job.deaths > 0)
+        self._handed[key] = _Handed(suspect=job.deaths > 0)
+        self._speed.begin(key, job.request.model, cost_of(job.request))
         try:
             init_image = await self._init_image(job.request)
             if key in self._recalled:
-                del self._handed[key]
+                self._drop(key)
                 return True
             order = events.Generate(job=job.id, attempt=job.attempt, request=job.request, init_image=init_image)
             await self._dispatcher.submit(order)
         except WorkerGone:
-            self._handed.pop(key, None)
+            self._drop(key)
             await self._insist(lambda: self._queue.put_back(*key))
             return False
         except Exception as error:  # an edge: the job must not stay in nobody's hands
-            self._handed.pop(key, None)
+            self._drop(key)
             reference = _reference()
             log.exception("Job %d could not be handed out; reference %s", job.id, reference)
             known = isinstance(error, GenerationError | StoreError)
@@ -335,6 +432,11 @@ class Studio:
         if key in self._recalled:
             await self._dispatcher.cancel(*key)
         return True
+
+    def _drop(self, key: _Key, *, finished: bool = False) -> None:
+        """No worker has that attempt any more."""
+        self._handed.pop(key, None)
+        self._speed.end(key, finished=finished)
 
     async def _init_image(self, request: GenerationRequest) -> bytes | None:
         if request.init_image is None:
@@ -370,6 +472,7 @@ class Studio:
         match event:
             case events.Loading():
                 self.readiness = event
+                self._speed.interrupt()
             case events.Ready():
                 self.readiness = event
                 self._speed.seed(event, self.models)
@@ -379,10 +482,12 @@ class Studio:
                     self._updates.tell(JobStarted(job=event.job))
             case events.Progress():
                 if self._runs(event):
-                    self._handed[event.job, event.attempt].progress = event
+                    handed = self._handed[event.job, event.attempt]
+                    handed.progress = event
+                    self._speed.progress((event.job, event.attempt), handed.used)
                     self._updates.tell(JobProgressed(job=event.job, progress=event))
             case events.Finished() | events.Failed() | events.Cancelled():
-                self._handed.pop((event.job, event.attempt), None)
+                self._drop((event.job, event.attempt), finished=isinstance(event, events.Finished))
                 self._work.set()  # its lane is free, whatever its end is
                 try:
                     await self._end(event)
@@ -424,7 +529,6 @@ class Studio:
 
     async def _store(self, event: events.Finished) -> None:
         """Files first, then the record and the end of the job in one transaction, then the news."""
-        self._speed.learn(event.facts)
         try:
             async with self._filing:
                 recorded = await self._record(event)
@@ -479,13 +583,10 @@ class Studio:
                 await asyncio.sleep(RETRY_PAUSE)
 
 
-def _cost(request: GenerationRequest) -> dict[str, float]:
-    return {request.model: cost_of(request)}
-
-
 def _files_of(row: PictureRow) -> list[tuple[str, str]]:
-    files = [(row.content, row.suffix)]
-    return files if row.trajectory is None else [*files, (row.trajectory, TRAJECTORY_SUFFIX)]
+    begun_with = row.facts.get("request", {}).get("init_image")
+    named = ((row.content, row.suffix), (row.trajectory, TRAJECTORY_SUFFIX), (begun_with, PICTURE_SUFFIX))
+    return [(name, suffix) for name, suffix in named if name is not None]
 
 
 def _reference() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -9,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import people
 from store.upsert import insert_into
+
+LOCAL = "terminal"  # the source of whoever sits at this machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,12 @@ async def find(connection: AsyncConnection, source: str, external_id: str) -> Pe
 async def get(connection: AsyncConnection, person_id: int) -> Person:
     """The person with our own id."""
     return Person(**(await connection.execute(select(people).where(people.c.id == person_id))).mappings().one())
+
+
+async def get_all(connection: AsyncConnection, ids: Collection[int]) -> dict[int, Person]:
+    """The people with these ids of our own, by id."""
+    found = await connection.execute(select(people).where(people.c.id.in_(ids)))
+    return {row["id"]: Person(**row) for row in found.mappings()}
 
 
 async def lock(connection: AsyncConnection, person_id: int) -> Person:

@@ -100,6 +100,11 @@ async def of_job(connection: AsyncConnection, job_id: int) -> PictureRow | None:
     return await _one(connection, _joined().where(runs.c.job_id == job_id).order_by(pictures.c.id.desc()))
 
 
+async def newest_of(connection: AsyncConnection, person_id: int) -> PictureRow | None:
+    """The picture that a person got last."""
+    return await _one(connection, _joined().where(pictures.c.person_id == person_id).order_by(pictures.c.id.desc()))
+
+
 async def remove(connection: AsyncConnection, row: PictureRow) -> None:
     """Delete the picture, its run, its job, the turn that asked for it and what Darkroom said of it.
 

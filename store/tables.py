@@ -124,11 +124,11 @@ jobs = Table(
     Column("reason", Text, comment="why it ended without a picture, for the person"),
     Column("reference", String(40), comment="the same id stands in the log"),
     Column("delivered_at", Float),
-    Column("conversation_id", Id, ForeignKey("conversations.id", ondelete="SET NULL"), index=True),
+    Column("conversation_id", Id, index=True, comment="it stays for as long as the job does"),
     Column("parent_id", Id, comment="the picture it goes on from, which may be gone"),
     Column("method", String(10), comment="words, again, seed, image, mask: how it goes on from it"),
     Column("private", Boolean, nullable=False, server_default=false(), comment="for its owner's eyes alone"),
-    Column("model", Text, nullable=False, server_default="", comment="of the request"),
+    Column("model", Text, nullable=False, server_default=text("''"), comment="of the request"),
     # all that a look at the whole line reads, so that it need not read the requests as well
     Index("ix_jobs_line", *LINE, sqlite_where=WAITING_ONLY, postgresql_where=WAITING_ONLY),
     Index("ix_jobs_person_id_state", "person_id", "state"),

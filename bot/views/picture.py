@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.originals import send_original
 from bot.places import owner_of
 from bot.views.id_button import IdButton
 
@@ -36,14 +37,24 @@ class Strip(IdButton, template=r"darkroom:strip:(?P<id>\d+)"):
         await bot.delivery.add_strip(interaction, self.row_id)
 
 
+class Original(IdButton, template=r"darkroom:original:(?P<id>\d+)"):
+    """Gives the file as it was made to the person who presses."""
+
+    ACT, LABEL = "original", "Original"
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await send_original(interaction, await bot.conversation.picture(self.row_id))
+
+
 class Delete(IdButton, template=r"darkroom:delete:(?P<id>\d+)"):
     """Deletes the picture, its record and its message; its owner's to press."""
 
     ACT, LABEL, STYLE = "delete", "Delete", discord.ButtonStyle.danger
 
     async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
-        await bot.conversation.delete(self.row_id, owner_of(interaction))
         await interaction.response.defer()
+        await bot.conversation.delete(self.row_id, owner_of(interaction))
         await interaction.delete_original_response()
 
 
@@ -53,19 +64,24 @@ class Cancel(IdButton, template=r"darkroom:cancel:(?P<id>\d+)"):
     ACT, LABEL = "cancel", "Cancel"
 
     async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
-        await bot.conversation.cancel(self.row_id, owner_of(interaction))
         await interaction.response.defer()
+        await bot.conversation.cancel(self.row_id, owner_of(interaction))
 
 
-BUTTONS = (Again, Strip, Delete, Cancel)
+BUTTONS = (Again, Strip, Original, Delete, Cancel)
 
 
-def picture_buttons(picture_id: int, *, with_strip: bool = True) -> discord.ui.View:
-    """The row under a finished picture; without *Strip* where the strip is shown already."""
+def picture_buttons(picture_id: int, *, with_strip: bool = True, with_original: bool = False) -> discord.ui.View:
+    """The row under a finished picture; without *Strip* where the strip is shown already.
+
+    `with_original`: what is shown is not the file as it was made.
+    """
     view = discord.ui.View(timeout=None)
     view.add_item(Again(picture_id))
     if with_strip:
         view.add_item(Strip(picture_id))
+    if with_original:
+        view.add_item(Original(picture_id))
     return view.add_item(Delete(picture_id))
 
 

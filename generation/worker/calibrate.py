@@ -52,7 +52,7 @@ TRIALS = (
 
 
 def calibrate(model: LoadedModel, report: Report) -> None:
-    """Fill in `max_rows`, `decode_rows`, `sharing`, `seconds_per_step` and `preview` of the model."""
+    """Fill in `max_rows`, `decode_rows`, `sharing`, `seconds_per_step`, `together` and `preview` of the model."""
     what = f"warming up {model.info.name}"
     total = 2 * sum(trial.steps for trial in TRIALS) + ROUNDS * (MOST_ROWS.bit_length() - 1)
     done = 0
@@ -68,11 +68,14 @@ def calibrate(model: LoadedModel, report: Report) -> None:
     together, call = _run_together(model, step_done)
     seconds = _time_rows(call, step_done)
     model.seconds_per_step = seconds[call.rows]
+    model.together = (1, model.seconds_per_step)
     difference = _largest_difference(alone, together)
     if difference > TOLERANCE[model.dtype]:
         model.sharing = f"alone: made together, pictures would differ by {difference:.1%}"
     else:
         model.max_rows = _rows_worth_sharing(seconds)
+        pictures = max(1, model.max_rows // call.rows)
+        model.together = (pictures, seconds[call.rows * pictures] / pictures)
         model.sharing = f"up to {model.max_rows} rows in one forward"
     report(what, total, total)
     log.info("%s: %.3f s a step; sharing: %s", model.info.name, model.seconds_per_step, model.sharing)

@@ -12,6 +12,7 @@ import queue
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -30,10 +31,14 @@ from generation.events import (
     Inspect,
     Loading,
     Order,
+    PromptRead,
     QueryFailed,
+    ReadPrompt,
     Ready,
     Status,
     Stop,
+    TouchedUp,
+    TouchUp,
 )
 from generation.models import ModelInfo, Models
 from generation.worker import finish, machine, pipelines
@@ -42,6 +47,9 @@ from generation.worker.capture import Trajectory, unpack_trajectory
 from generation.worker.hub import Hub, Task
 from generation.worker.job import PictureJob
 from generation.worker.pipelines import LoadedModel
+from generation.worker.reading import read_prompt
+from generation.worker.touch_up import touch_up
+from generation.worker.upscaler import Upscaler
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +94,9 @@ class Worker:
             self._no_device = error
             self._machine = machine.look_at_machine("cpu", configure.threads)
 
+        path = configure.upscaler
+        self._upscaler = None if path is None else Upscaler(Path(path), self._machine.device)
+
     def run(self, orders: Orders) -> None:
         """Load the first model, say `Ready`, and work until `Stop`."""
         self._load_first()
@@ -119,6 +130,7 @@ class Worker:
             threads=self._machine.threads,
             weights_sha256={name: model.weights_sha256 for name, model in self._loaded.items()},
             seconds_per_step={name: model.seconds_per_step for name, model in self._loaded.items()},
+            together={name: model.together for name, model in self._loaded.items()},
             versions=dict(machine.versions()),
             unusable=dict(self._unusable),
             sharing={name: model.sharing for name, model in self._loaded.items()},
@@ -134,6 +146,10 @@ class Worker:
                 self._cancel(order.job, order.attempt)
             case DecodeFrames():
                 self._answer(order, lambda: self._decode(order))
+            case ReadPrompt():
+                self._answer(order, lambda: self._read(order))
+            case TouchUp():
+                self._answer(order, lambda: self._touch_up(order))
             case Inspect():
                 self._answer(order, lambda: self._status(order))
             case Configure() | Stop():
@@ -141,7 +157,7 @@ class Worker:
 
     def _begin(self, order: Generate) -> None:
         try:
-            job = PictureJob(order, self.model(self._models.get(order.request.model)), self._emit)
+            job = PictureJob(order, self.model(self._models.get(order.request.model)), self._emit, self._upscaler)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it fails this job and no other
             self._fail(order, error)
             return
@@ -153,9 +169,9 @@ class Worker:
             self._hub.cancel(run.task)
             self._emit(Cancelled(job=job, attempt=attempt))
 
-    def _answer(self, order: DecodeFrames | Inspect, answer: Callable[[], Frames | Status]) -> None:
+    def _answer(self, order: DecodeFrames | ReadPrompt | TouchUp | Inspect, answer: Callable[[], Event]) -> None:
         try:
-            event: Event = answer()
+            event = answer()
         except Exception as error:  # noqa: BLE001 - the edge: a query that fails is answered, and the jobs go on
             sentence, reference = _explain(error)
             event = QueryFailed(query=order.query, sentence=sentence, reference=reference)
@@ -223,6 +239,13 @@ class Worker:
         model = self.model(self._models.get(order.model))
         trajectory = unpack_trajectory(order.trajectory)
         return Frames(query=order.query, frames=_frames(model, trajectory, order.steps, noisy=order.noisy))
+
+    def _read(self, order: ReadPrompt) -> PromptRead:
+        return read_prompt(order.query, self.model(self._models.get(order.model)).pipeline, order.prompt)
+
+    def _touch_up(self, order: TouchUp) -> TouchedUp:
+        picture, lines = touch_up(finish.open_own(order.picture), order.touches, self._upscaler)
+        return TouchedUp(query=order.query, picture=finish.png(picture), lines=tuple(lines))
 
     def _status(self, order: Inspect) -> Status:
         return Status(

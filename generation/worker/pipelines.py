@@ -48,6 +48,7 @@ class LoadedModel:
     decode_rows: int = 1  # of one shared call of the decoder
     sharing: str = "not measured"  # for people: whether jobs share forwards, and why
     seconds_per_step: float = 0.0  # of one picture with guidance
+    together: tuple[int, float] = (1, 0.0)  # such pictures in one forward, and its seconds for each
     preview: PreviewMap | None = None
     _image_to_image: Any = None
     _stand_ins: dict[tuple[str, int], StandIn] = field(default_factory=dict)

@@ -36,7 +36,7 @@ async def test_the_answer_says_how_many_go_first_and_how_long_it_takes(driver: D
     await driver.slash("ann", prompt="two")
     third = await driver.slash("ann", prompt="three")
     waiting = await driver.until(lambda: seen if "Waiting" in (seen := latest(driver, third)).text else None)
-    assert "1 picture first · ready in about" in waiting.text
+    assert "1 picture first · ready <t:" in waiting.text
     assert waiting.buttons == ("Cancel",)
 
 

@@ -41,3 +41,10 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("generation.studio.RETRY_PAUSE", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every change is seen at once, however long a look takes on a busy machine."""
+    monkeypatch.setattr("generation.queue.LINE_COSTS", 1e9)
+    monkeypatch.setattr("generation.studio.LOOKING_COSTS", 1e9)

@@ -187,7 +187,7 @@ async def test_an_absent_place_is_stored_as_nothing(database: Database) -> None:
 
 async def test_what_runs_next_and_what_is_undelivered_are_found_through_an_index(database: Database) -> None:
     queries = {
-        "ix_jobs_order": jobs.first_waiting(),
+        "ix_jobs_line": jobs.first_waiting(),
         "ix_jobs_undelivered": jobs.undelivered_query(),
     }
     async with database.reading() as connection:
