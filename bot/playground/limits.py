@@ -23,7 +23,7 @@ class Rate:
 
 
 def _discord_rates() -> Mapping[str, Rate]:
-    return {"create": Rate(5, 5.0), "edit": Rate(5, 5.0), "webhook": Rate(5, 5.0)}
+    return {"global": Rate(50, 1.0), "create": Rate(5, 5.0), "edit": Rate(5, 5.0), "webhook": Rate(5, 5.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Limits:
 
     acknowledge_seconds: float = 3.0  # until an interaction must be answered
     token_seconds: float = 900.0  # life of an interaction token
+    nonce_seconds: float = 300.0  # in which a nonce makes no second message; Discord says "the past few minutes"
     file_bytes: int = 10 * 2**20
     request_bytes: int = 64 * 2**20
     rates: Mapping[str, Rate] = field(default_factory=_discord_rates)

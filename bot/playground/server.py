@@ -257,6 +257,10 @@ class Playground:
         """Another channel, in which the bot lacks the permissions `deny_bot`."""
         return self.world.add_channel(name, overwrites=self._denied(deny_bot))
 
+    def forget_nonces(self) -> None:
+        """As after a few minutes: a nonce that was used makes a new message."""
+        self.world.nonces_forgotten = self._clock()
+
     def deny_bot(self, channel: Channel, denied: Permission) -> Channel:
         """Take permissions from the bot in a channel; none gives them all back."""
         return self.world.change_channel(msgspec.structs.replace(channel, overwrites=self._denied(denied)))

@@ -115,6 +115,7 @@ class World:
         self.commands = {command.id: command for command in state.commands}
         self.ids = Snowflakes(clock)
         self._bot_id = state.bot_id
+        self.nonces_forgotten = 0.0  # those of older messages, in seconds since the epoch
         self._messages: dict[int, dict[int, Message]] = {}
         for message in state.messages:
             self._messages.setdefault(message.channel_id, {})[message.id] = message
@@ -469,7 +470,9 @@ class World:
         if nonce is None or not body.get("enforce_nonce"):
             return None
         recent = self.messages(channel_id)[-_NONCE_MEMORY:]
-        same = (item for item in recent if item.nonce == str(nonce) and item.author_id == author_id)
+        oldest = max(self.clock() - self.limits.nonce_seconds, self.nonces_forgotten)
+        known = (item for item in recent if item.created >= oldest and item.author_id == author_id)
+        same = (item for item in known if item.nonce == str(nonce))
         return next(same, None)
 
     def _reference_of(self, body: Json, channel_id: int) -> Reference | None:

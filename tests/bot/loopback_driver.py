@@ -22,14 +22,15 @@ from tests.discord_spec import request_problems
 from tests.playground.conftest import answer_problems
 
 GUILD_PATIENCE = 0.05  # seconds that discord.py waits for a further guild; there is only one
+# The scenarios edit every 0.2 s, for which Discord's rates have no room; its own tests show them kept.
+NO_RATES = Limits(rates={})
 BEING_HANDLED = ("CommandTree-invoker", "discord-ui-")  # how discord.py names the tasks that run commands and buttons
 
 
 @contextlib.asynccontextmanager
-async def loopback(process: Process) -> AsyncIterator[LoopbackDriver]:
+async def loopback(process: Process, limits: Limits = NO_RATES) -> AsyncIterator[LoopbackDriver]:
     """A driver; at the end nothing may have been asked for in vain, wrongly, or answered wrongly."""
-    # The scenarios edit every 0.2 s, for which Discord's rates have no room; its own tests show them kept.
-    playground = Playground(limits=Limits(rates={}))
+    playground = Playground(limits=limits)
     errors = _Errors()
     logging.getLogger().addHandler(errors)
     try:
@@ -50,7 +51,7 @@ class LoopbackDriver:
     """See `tests.bot.driving.Driver`."""
 
     def __init__(self, playground: Playground, process: Process) -> None:
-        self._playground = playground
+        self.playground = playground
         self._process = process
         self.channel = "gallery"
         self._people: dict[str, Person] = {}
@@ -64,7 +65,7 @@ class LoopbackDriver:
         """Start the bot's process and wait until it knows its server."""
         bot = await self._process.open(asyncio.create_task)
         bot._connection.guild_ready_timeout = GUILD_PATIENCE  # private; two seconds for each scenario otherwise
-        await bot.login(self._playground.bot_token)
+        await bot.login(self.playground.bot_token)
         self._connection = asyncio.create_task(bot.connect())
         async with asyncio.timeout(PATIENCE):
             await bot.wait_until_ready()
@@ -81,7 +82,7 @@ class LoopbackDriver:
 
     def person(self, name: str) -> Person:
         if name not in self._people:
-            self._people[name] = self._playground.add_user(name)
+            self._people[name] = self.playground.add_user(name)
         return self._people[name]
 
     async def slash(self, person: str, **options: object) -> Seen:
@@ -122,20 +123,20 @@ class LoopbackDriver:
         return [self._seen(message) for message in self.person(person).messages("dm")]
 
     def delete(self, message: Seen) -> None:
-        world = self._playground.world
+        world = self.playground.world
         world.delete(world.message(self.person("ann").channel(self.channel).id, message.id))
 
     def hide_channel(self) -> None:
-        self.channel = self._playground.add_channel("hidden", deny_bot=Permission.VIEW_CHANNEL).name
+        self.channel = self.playground.add_channel("hidden", deny_bot=Permission.VIEW_CHANNEL).name
 
     def fail(self, method: str, path: str, *, status: int, code: int = 0, times: int = 1) -> None:
-        self._playground.faults.fail(method, r"\A" + fnmatch.translate(path), status=status, code=code, times=times)
+        self.playground.faults.fail(method, r"\A" + fnmatch.translate(path), status=status, code=code, times=times)
 
     def count(self, method: str, path: str) -> int:
         return sum(sent[0] == method and fnmatch.fnmatchcase(sent[1], path) for sent in self.requests)
 
     async def until(self, look: Callable[[], T | None]) -> T:
-        return await self._playground.wait_for(look, within=PATIENCE)
+        return await self.playground.wait_for(look, within=PATIENCE)
 
     def _note(self, event: Event) -> None:
         if event.name == "MESSAGE_UPDATE":
@@ -143,7 +144,7 @@ class LoopbackDriver:
             self._edits.append((int(event.data["id"]), Edit(asyncio.get_running_loop().time(), text)))
 
     def _seen(self, message: Message) -> Seen:
-        shown = self._playground.world.wire.message(message)
+        shown = self.playground.world.wire.message(message)
         pictures = tuple(_file_name(embed["image"]["url"]) for embed in shown["embeds"] if "image" in embed)
         return Seen(
             id=message.id,

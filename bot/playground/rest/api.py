@@ -112,6 +112,8 @@ class Api:
 
     def _take(self, route: Route, call: Call, exchange: _Exchange) -> web.Response | None:
         """Count the request in its bucket; the 429 when the bucket is empty."""
+        if route.needs_bot and (whole := self._buckets.take("global", "")) is not None and whole.refused:
+            return _too_many(whole, exchange, is_global=True)
         if route.bucket is None:
             return None
         verdict = self._buckets.take(route.bucket, call.parameters[route.major])
@@ -166,10 +168,13 @@ class _Exchange:
         self.answer: Any = None
 
 
-def _too_many(verdict: Verdict, exchange: _Exchange) -> web.Response:
+def _too_many(verdict: Verdict, exchange: _Exchange, *, is_global: bool = False) -> web.Response:
     exchange.answer = {
-        "message": "You are being rate limited.", "retry_after": round(verdict.reset_after, 3), "global": False,
+        "message": "You are being rate limited.", "retry_after": round(verdict.reset_after, 3), "global": is_global,
     }  # fmt: skip
+    if is_global:
+        exchange.headers = {"Retry-After": f"{verdict.reset_after:.3f}", "X-RateLimit-Global": "true",
+                            "X-RateLimit-Scope": "global"}  # fmt: skip
     # Discord's own 429s pass through its proxy; a client takes one without `Via` for a ban.
     return _json(exchange.answer, 429, exchange.headers | {"Via": "1.1 playground"})
 
