@@ -24,6 +24,7 @@ class Configure(Message, frozen=True, kw_only=True):
     models: tuple[ModelInfo, ...]  # the first is loaded at once, the others when a job names them
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     threads: int | None = None  # of torch on the CPU; None: measured at start
+    upscaler: str | None = None  # a safetensors file with a super-resolution model for final touches
 
 
 class Generate(Message, frozen=True, kw_only=True):
@@ -54,6 +55,22 @@ class DecodeFrames(Message, frozen=True, kw_only=True):
     noisy: bool = False  # also decode the noisy latents
 
 
+class ReadPrompt(Message, frozen=True, kw_only=True):
+    """Tell how the model reads a prompt (answered by `PromptRead`)."""
+
+    query: int
+    model: str
+    prompt: str
+
+
+class TouchUp(Message, frozen=True, kw_only=True):
+    """Do these final touches to a picture (answered by `TouchedUp`)."""
+
+    query: int
+    picture: bytes  # PNG
+    touches: tuple[str, ...]
+
+
 class Inspect(Message, frozen=True, kw_only=True):
     """Tell what is loaded (answered by `Status`)."""
 
@@ -64,7 +81,7 @@ class Stop(Message, frozen=True, kw_only=True):
     """Finish nothing more: cancel what runs and leave."""
 
 
-Order = Configure | Generate | Cancel | DecodeFrames | Inspect | Stop
+Order = Configure | Generate | Cancel | DecodeFrames | ReadPrompt | TouchUp | Inspect | Stop
 
 # --- events: worker -> bot ---------------------------------------------------------------------
 
@@ -124,6 +141,7 @@ class Finished(Message, frozen=True, kw_only=True):
     facts: RunFacts
     picture: bytes  # PNG
     trajectory: bytes | None = None  # safetensors, see generation.worker.capture
+    untouched: bytes | None = None  # PNG, as diffusion left it, where `picture` was touched up since
 
 
 class Failed(Message, frozen=True, kw_only=True):
@@ -159,6 +177,27 @@ class Frames(Message, frozen=True, kw_only=True):
     frames: tuple[Frame, ...]
 
 
+class PromptRead(Message, frozen=True, kw_only=True):
+    """Answer to `ReadPrompt`: the words of the prompt as the first text encoder reads them."""
+
+    query: int
+    words: tuple[str, ...]
+    tokens: tuple[int, ...]  # how many each word was split into
+    distances: tuple[tuple[float, ...], ...]  # between words: 1 - cosine, 0 to 2
+    numbers: tuple[tuple[float, ...], ...]  # the first numbers of each word's vector
+    dimensions: int  # how many numbers a vector has
+    encoders: int  # how many text encoders the model has
+    cut: int = 0  # tokens at the end of the prompt that the encoder does not read
+
+
+class TouchedUp(Message, frozen=True, kw_only=True):
+    """Answer to `TouchUp`."""
+
+    query: int
+    picture: bytes  # PNG
+    lines: tuple[str, ...]  # one on each touch, as `name: how`
+
+
 class Status(Message, frozen=True, kw_only=True):
     """Answer to `Inspect`."""
 
@@ -177,7 +216,8 @@ class QueryFailed(Message, frozen=True, kw_only=True):
 
 
 JobEvent = Started | Progress | Finished | Failed | Cancelled
-Event = Loading | Ready | Started | Progress | Finished | Failed | Cancelled | Frames | Status | QueryFailed
+Answer = Frames | PromptRead | TouchedUp | Status
+Event = Loading | Ready | Started | Progress | Finished | Failed | Cancelled | Answer | QueryFailed
 
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 _events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
+from collections.abc import Iterable
 
 import msgspec
 
 from generation.errors import RequestError
 from generation.models import ModelInfo
+from generation.touches import checked_touches
 
 MAX_PROMPT = 1_000  # characters
 MAX_SEED = 2**32 - 1
@@ -34,6 +36,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     scheduler: str | None = None  # a diffusers scheduler class name; None: the model's own
     init_image: str | None = None  # content hash of the picture to start from
     strength: float | None = None  # 0..1, how much of `init_image` is noised away; None without one
+    touches: tuple[str, ...] = ()  # final touches wanted after diffusion, by name (`generation.touches`)
 
     def again(self, seed: int | None = None) -> GenerationRequest:
         """The same request with another seed."""
@@ -59,7 +62,9 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str
     device: str
     versions: dict[str, str]  # darkroom, torch, diffusers, transformers, python
-    final_touches: tuple[str, ...] = ()  # what was done after diffusion; it is not part of it
+    final_touches: tuple[str, ...] = ()  # what was done after diffusion, as `name: how`; it is not part of it
+    changes: tuple[float, ...] = ()  # one per step: how much the predicted clean latent changed into it (RMS)
+    latent_shape: tuple[int, ...] = ()  # of one picture
 
 
 def random_seed() -> int:
@@ -79,6 +84,7 @@ def make_request(
     height: int | None = None,
     init_image: str | None = None,
     strength: float | None = None,
+    touches: Iterable[str] = (),
 ) -> GenerationRequest:
     """Check what a person asked for against what `model` can do, and fill in the rest.
 
@@ -115,6 +121,7 @@ def make_request(
         scheduler=model.scheduler,
         init_image=init_image,
         strength=None if strength is None else _within_float("strength", strength, 0.05, 1.0),
+        touches=checked_touches(touches),
     )
     if request.strength is not None and int(request.steps * request.strength) < 1:
         raise RequestError(

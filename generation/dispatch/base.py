@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from generation.events import DecodeFrames, Event, Frames, Generate, Status
+from generation.events import (
+    DecodeFrames,
+    Event,
+    Frames,
+    Generate,
+    PromptRead,
+    ReadPrompt,
+    Status,
+    TouchedUp,
+    TouchUp,
+)
 
 
 class Dispatcher(Protocol):
@@ -55,6 +65,22 @@ class Dispatcher(Protocol):
 
         Raises:
             WorkerError: the trajectory cannot be decoded, or no worker answered in time.
+        """
+        ...
+
+    async def read_prompt(self, query: ReadPrompt) -> PromptRead:
+        """How a model reads a prompt; `query.query` is chosen by the dispatcher.
+
+        Raises:
+            WorkerError: the model cannot tell, or no worker answered in time.
+        """
+        ...
+
+    async def touch_up(self, query: TouchUp) -> TouchedUp:
+        """A picture with final touches; `query.query` is chosen by the dispatcher.
+
+        Raises:
+            WorkerError: it cannot be touched up, or no worker answered in time.
         """
         ...
 

@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ import msgspec
 from generation.dispatch.child import SECRETS, STOP_GRACE, Child, ChildGone
 from generation.errors import WorkerError, WorkerGone
 from generation.events import (
+    Answer,
     Cancel,
     Cancelled,
     Configure,
@@ -31,10 +33,14 @@ from generation.events import (
     Generate,
     Inspect,
     Loading,
+    PromptRead,
     QueryFailed,
+    ReadPrompt,
     Ready,
     Status,
     Stop,
+    TouchedUp,
+    TouchUp,
     unpack_event,
 )
 from generation.frames import Message
@@ -50,7 +56,7 @@ QUERY_LIMIT = 120.0  # seconds for an answer to `frames` or `status`
 WATCH_INTERVAL = 1.0  # seconds
 EVENTS_HELD = 1_000  # a consumer that lags behind slows the worker down
 
-_Answer = TypeVar("_Answer", Frames, Status)
+_Answer = TypeVar("_Answer", bound=Answer)
 
 
 class LocalDispatcher:
@@ -65,14 +71,16 @@ class LocalDispatcher:
         silence_limit: float = SILENCE_LIMIT,
         loading_limit: float = LOADING_LIMIT,
         environment: Mapping[str, str] | None = None,
+        upscaler: Path | None = None,
     ) -> None:
-        self._configure = Configure(models=models.all, device=device, threads=threads)
+        model = None if upscaler is None else str(upscaler)
+        self._configure = Configure(models=models.all, device=device, threads=threads, upscaler=model)
         self._silence_limit = silence_limit
         self._loading_limit = loading_limit
         self._environment = worker_environment(models, os.environ if environment is None else environment)
         self._events: asyncio.Queue[Event | None] = asyncio.Queue(EVENTS_HELD)
         self._running: set[tuple[int, int]] = set()
-        self._queries: dict[int, asyncio.Future[Frames | Status]] = {}
+        self._queries: dict[int, asyncio.Future[Answer]] = {}
         self._last_query = 0
         self._child: Child | None = None
         self._ready: Ready | None = None
@@ -150,6 +158,22 @@ class LocalDispatcher:
         """
         return await self._ask(lambda number: msgspec.structs.replace(query, query=number), Frames)
 
+    async def read_prompt(self, query: ReadPrompt) -> PromptRead:
+        """How a model reads a prompt.
+
+        Raises:
+            WorkerError: it cannot be told, or the worker did not answer in time.
+        """
+        return await self._ask(lambda number: msgspec.structs.replace(query, query=number), PromptRead)
+
+    async def touch_up(self, query: TouchUp) -> TouchedUp:
+        """A picture with final touches.
+
+        Raises:
+            WorkerError: they cannot be done, or the worker did not answer in time.
+        """
+        return await self._ask(lambda number: msgspec.structs.replace(query, query=number), TouchedUp)
+
     async def status(self) -> Status:
         """What the worker runs and holds.
 
@@ -163,7 +187,7 @@ class LocalDispatcher:
     async def _ask(self, order: Callable[[int], Message], kind: type[_Answer]) -> _Answer:
         self._last_query += 1
         number = self._last_query
-        answer: asyncio.Future[Frames | Status] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._queries[number] = answer
         try:
             self._touch_if_idle()
@@ -239,7 +263,7 @@ class LocalDispatcher:
     async def _take(self, event: Event) -> None:
         """Pass an event on, or give an answer to who asked; late news of attempts that are over are dropped."""
         match event:
-            case Frames() | Status():
+            case Frames() | PromptRead() | TouchedUp() | Status():
                 self._answer(event.query, event)
             case QueryFailed():
                 self._answer(event.query, WorkerError(event.sentence))
@@ -253,7 +277,7 @@ class LocalDispatcher:
                 if (event.job, event.attempt) in self._running:
                     await self._events.put(event)
 
-    def _answer(self, number: int, result: Frames | Status | WorkerError) -> None:
+    def _answer(self, number: int, result: Answer | WorkerError) -> None:
         waiting = self._queries.get(number)
         if waiting is None or waiting.done():
             return  # nobody waits for it any more

@@ -84,6 +84,9 @@ class Recorder:
         self.timesteps: list[float] = []
         self.noise_levels: list[float] = []
         self.prediction_type = prediction_type(scheduler)
+        self.latent_shape: tuple[int, ...] = ()  # of one picture
+        self._changes: list[torch.Tensor] = []
+        self._last_clean: torch.Tensor | None = None
         self._scheduler = scheduler
         self._on_step = on_step
         self._keep = keep
@@ -106,6 +109,11 @@ class Recorder:
         timesteps = getattr(self._scheduler, "timesteps", None)
         return 0 if timesteps is None else len(timesteps) - self._first_index
 
+    @property
+    def changes(self) -> list[float]:
+        """How much the predicted clean latent changed into each step (root mean square); the first from nothing: 0."""
+        return [float(change) for change in self._changes]
+
     def _step_and_listen(self, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.timesteps:
             self._first_index = _first_index(self._scheduler, timestep)
@@ -126,6 +134,12 @@ class Recorder:
             clean = _returned_clean(result)
             if clean is None:
                 clean = predicted_clean(model_output, sample, before, self.prediction_type)
+        self.latent_shape = tuple(sample.shape[1:])
+        if clean is not None:
+            before_it = clean if self._last_clean is None else self._last_clean
+            # stays on the device: asking for its value would wait for the step
+            self._changes.append((clean.float() - before_it.float()).square().mean().sqrt())
+            self._last_clean = clean
         if self._keep and clean is not None:
             if not self._kept_latents:
                 self._first_level = before.sigma

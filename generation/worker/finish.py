@@ -47,6 +47,18 @@ def png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def open_own(data: bytes) -> Image.Image:
+    """A picture that Darkroom made, from its file.
+
+    Raises:
+        WorkerError: the file is damaged.
+    """
+    try:
+        return Image.open(io.BytesIO(data)).convert("RGB")
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise WorkerError("The file of this picture is damaged.") from error
+
+
 def open_init_image(data: bytes, width: int, height: int) -> Image.Image:
     """A person's picture, turned upright and cut and scaled to `width` x `height`.
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import torch
 from PIL import Image
 
@@ -21,6 +22,8 @@ from generation.worker import finish
 from generation.worker.capture import Recorder, StepTaken, pack_trajectory
 from generation.worker.machine import versions
 from generation.worker.pipelines import LoadedModel
+from generation.worker.touch_up import touch_up
+from generation.worker.upscaler import Upscaler
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +33,14 @@ PREVIEW_PAUSE = 0.3  # seconds between two previews of a job; nobody is shown mo
 class PictureJob:
     """Makes the picture of one order with a loaded model, and tells of it by `emit`."""
 
-    def __init__(self, order: Generate, model: LoadedModel, emit: Callable[[JobEvent], None]) -> None:
+    def __init__(
+        self,
+        order: Generate,
+        model: LoadedModel,
+        emit: Callable[[JobEvent], None],
+        upscaler: Upscaler | None = None,
+    ) -> None:
+        self._upscaler = upscaler
         self._order = order
         self._model = model
         self._emit = emit
@@ -71,12 +81,20 @@ class PictureJob:
         picture = finish.to_image(output.images[0])
         seconds = time.perf_counter() - self._began
         trajectory = recorder.trajectory(*picture.size)
+        facts = self._facts(pipeline, recorder, picture, seconds)
+        encoded = finish.png(picture)
+        untouched = None
+        if request.touches:
+            touched, lines = touch_up(picture, request.touches, self._upscaler)
+            facts = msgspec.structs.replace(facts, final_touches=tuple(lines))
+            untouched, encoded = encoded, finish.png(touched)
         return Finished(
             job=self._order.job,
             attempt=self._order.attempt,
-            facts=self._facts(pipeline, recorder, picture, seconds),
-            picture=finish.png(picture),
+            facts=facts,
+            picture=encoded,
             trajectory=None if trajectory is None else pack_trajectory(trajectory),
+            untouched=untouched,
         )
 
     def _arguments(self, request: GenerationRequest, image: Image.Image | None) -> dict[str, Any]:
@@ -135,6 +153,8 @@ class PictureJob:
             prediction_type=recorder.prediction_type,
             timesteps=tuple(recorder.timesteps),
             noise_levels=tuple(recorder.noise_levels),
+            changes=tuple(recorder.changes),
+            latent_shape=recorder.latent_shape,
             seconds=seconds,
             model=self._model.info.name,
             weights_sha256=self._model.weights_sha256,
