@@ -208,7 +208,15 @@ class Queue:
             return await _reload(connection, job) if changed else None
 
     async def finish(
-        self, job: int, attempt: int, *, facts: RunFacts, content: str, suffix: str, trajectory: str | None
+        self,
+        job: int,
+        attempt: int,
+        *,
+        facts: RunFacts,
+        content: str,
+        suffix: str,
+        trajectory: str | None,
+        untouched: str | None = None,
     ) -> tuple[PictureRow, Owner] | None:
         """Record the picture and end the job, together. None: that attempt runs no more, and nothing was recorded."""
         now = time.time()
@@ -229,6 +237,7 @@ class Queue:
                 parent_id=row.parent_id,
                 method=row.method,
                 private=row.private,
+                untouched=untouched,
             )
             return picture, owner_of(await people.get(connection, row.person_id))
 

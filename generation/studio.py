@@ -71,6 +71,7 @@ TRAJECTORY_SUFFIX = ".trajectory"
 RETRY_PAUSE = 2.0  # seconds until the store is tried again
 LOOKING_COSTS = 0.05  # share of the time that is spent on looking ahead, however long the line has grown
 SOON = 1.0  # seconds; nothing is foreseen to take less
+STEPS_FORGOTTEN_AT_ONCE = 100  # runs
 CLOSING_GRACE = 10.0  # seconds to store what the workers had finished
 
 INIT_IMAGE_GONE = "The picture to start from is no longer there; please start from another one."
@@ -342,6 +343,77 @@ class Studio:
         query = events.DecodeFrames(query=0, model=model, trajectory=stored, steps=steps, noisy=noisy)
         return (await self._dispatcher.frames(query)).frames
 
+    async def read_prompt(self, run: RunFacts) -> events.PromptRead:
+        """How the run's model reads its prompt.
+
+        Raises:
+            GenerationError: the model is no longer configured or cannot tell, or no worker answered.
+        """
+        self.models.get(run.model)
+        query = events.ReadPrompt(query=0, model=run.model, prompt=run.request.prompt)
+        return await self._dispatcher.read_prompt(query)
+
+    async def touch_up(self, picture_id: int, touches: tuple[str, ...], by: Owner) -> Picture | None:
+        """Do these final touches, and no others, to what diffusion made.
+
+        Returns:
+            the picture as it is then; None if it is not this person's or is gone.
+
+        Raises:
+            GenerationError: they cannot be done, or no worker could.
+            StoreError: it could not be stored; then nothing changed.
+        """
+        async with self._database.reading() as connection:
+            row = await pictures.get(connection, picture_id)
+            person = await people.find(connection, by.source, by.external_id)
+        if row is None or person is None or row.person_id != person.id:
+            return None
+        plain = row.untouched or row.content
+        picture = await asyncio.to_thread(self._files.get, plain, PICTURE_SUFFIX)
+        if picture is None:
+            raise GenerationError("The file of this picture is no longer there.")
+        lines: tuple[str, ...] = ()
+        if touches:
+            done = await self._dispatcher.touch_up(events.TouchUp(query=0, picture=picture, touches=touches))
+            picture, lines = done.picture, done.lines
+        return await self._change(picture_id, plain, picture, lines, by)
+
+    async def _change(
+        self, picture_id: int, plain: str, picture: bytes, lines: tuple[str, ...], by: Owner
+    ) -> Picture | None:
+        async with self._filing:
+            content = await asyncio.to_thread(self._files.put, picture, PICTURE_SUFFIX)
+            after = None
+            try:
+                async with self._database.writing() as connection:
+                    row = await pictures.get(connection, picture_id)
+                    if row is None:  # deleted meanwhile
+                        return None
+                    facts = row.facts | {"final_touches": list(lines)}
+                    untouched = plain if content != plain else None
+                    after = await pictures.touch_up(connection, row, content=content, untouched=untouched, facts=facts)
+            finally:
+                unneeded = content if after is None or row is None else row.content
+                await self._drop_unused([(unneeded, PICTURE_SUFFIX)])
+            return self._picture(after, by)
+
+    async def forget_steps(self, older_than: float) -> int:
+        """Delete the kept steps of runs from before a time (seconds since 1970); how many.
+
+        Raises:
+            StoreError: not all could be deleted, and it may be tried again.
+        """
+        count = 0
+        while True:
+            async with self._filing, self._database.writing() as connection:
+                names = await pictures.drop_steps(connection, older_than, STEPS_FORGOTTEN_AT_ONCE)
+                for name in names:
+                    if not await pictures.uses(connection, name):
+                        await asyncio.to_thread(self._files.delete, name, TRAJECTORY_SUFFIX)
+            if not names:
+                return count
+            count += len(names)
+
     async def delete(self, picture_id: int, by: Owner) -> bool:
         """Delete a picture with its file, its steps, its run and the turn that asked for it.
 
@@ -376,6 +448,7 @@ class Studio:
             parent=row.parent_id,
             method=row.method,
             private=row.private,
+            untouched=None if row.untouched is None else self._files.path(row.untouched, PICTURE_SUFFIX),
         )
 
     # --- handing out ---------------------------------------------------------------------------
@@ -552,6 +625,10 @@ class Studio:
             if event.trajectory is not None:
                 trajectory = await asyncio.to_thread(self._files.put, event.trajectory, TRAJECTORY_SUFFIX)
                 kept.append((trajectory, TRAJECTORY_SUFFIX))
+            untouched = None
+            if event.untouched is not None:
+                untouched = await asyncio.to_thread(self._files.put, event.untouched, PICTURE_SUFFIX)
+                kept.append((untouched, PICTURE_SUFFIX))
             recorded = await self._queue.finish(
                 event.job,
                 event.attempt,
@@ -559,6 +636,7 @@ class Studio:
                 content=content,
                 suffix=PICTURE_SUFFIX,
                 trajectory=trajectory,
+                untouched=untouched,
             )
         finally:
             if recorded is None:
@@ -585,7 +663,12 @@ class Studio:
 
 def _files_of(row: PictureRow) -> list[tuple[str, str]]:
     begun_with = row.facts.get("request", {}).get("init_image")
-    named = ((row.content, row.suffix), (row.trajectory, TRAJECTORY_SUFFIX), (begun_with, PICTURE_SUFFIX))
+    named = (
+        (row.content, row.suffix),
+        (row.trajectory, TRAJECTORY_SUFFIX),
+        (begun_with, PICTURE_SUFFIX),
+        (row.untouched, PICTURE_SUFFIX),
+    )
     return [(name, suffix) for name, suffix in named if name is not None]
 
 

@@ -29,6 +29,11 @@ class Picture:
     path: Path
     created_at: float  # seconds since 1970
     has_steps: bool  # whether the run's steps were kept
+    run_id: int = 0  # of the run's record
+    parent: int | None = None  # the picture that it goes on from
+    method: str | None = None  # how; see `store.tables`
+    private: bool = False  # for its owner's eyes alone
+    untouched: Path | None = None  # what diffusion made, where the picture was touched up since
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, exists, select, update
+from sqlalchemy import Select, and_, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import conversations, evidence, jobs, people, turns
@@ -102,14 +102,21 @@ async def edit(connection: AsyncConnection, source: str, message: str, said: str
     return bool((await connection.execute(change)).rowcount)
 
 
-async def remove_messages(connection: AsyncConnection, source: str, messages: Sequence[str]) -> int:
-    """The messages were deleted where they stood: their turns go, and Darkroom's answers that quote them.
+async def remove_messages(connection: AsyncConnection, source: str, messages: Sequence[str]) -> list[str]:
+    """The messages were deleted where they stood: their turns go, with Darkroom's answers to them and on them.
 
-    A job keeps its own record, for its picture stands in a message of its own. Returns how many turns went.
+    A job keeps its own record, for its picture stands in a message of its own.
+
+    Returns:
+        the messages of those answers, which nobody has deleted yet.
     """
     gone = select(turns.c.id).where(_carried(source, messages))
-    await remove_standing_on(connection, turns_of=gone)
-    return int((await connection.execute(delete(turns).where(_carried(source, messages)))).rowcount)
+    quoting = select(evidence.c.turn_id).where(evidence.c.heard_id.in_(gone))
+    answers = and_(turns.c.person_id.is_(None), or_(turns.c.reply_to.in_(gone), turns.c.id.in_(quoting)))
+    orphans = delete(turns).where(answers).returning(turns.c.message)
+    left = [message for message in (await connection.execute(orphans)).scalars() if message is not None]
+    await connection.execute(delete(turns).where(_carried(source, messages)))
+    return [message for message in left if message not in messages]
 
 
 async def remove_standing_on(
@@ -127,6 +134,25 @@ async def drop_empty(connection: AsyncConnection) -> None:
     spoken = exists().where(turns.c.conversation_id == conversations.c.id)
     asked = exists().where(jobs.c.conversation_id == conversations.c.id)
     await connection.execute(delete(conversations).where(~spoken, ~asked))
+
+
+async def get(connection: AsyncConnection, turn_id: int) -> TurnRow | None:
+    """The turn, unless it was deleted."""
+    return next(iter(await read_turns(connection, turn_query().where(turns.c.id == turn_id))), None)
+
+
+async def answer_to(connection: AsyncConnection, turn_id: int) -> TurnRow | None:
+    """The newest of what Darkroom said to a turn."""
+    query = turn_query().where(turns.c.person_id.is_(None), turns.c.reply_to == turn_id)
+    return next(iter(await read_turns(connection, query.order_by(turns.c.id.desc()).limit(1))), None)
+
+
+async def rewrite(connection: AsyncConnection, turn_id: int, said: str, stands_on: Sequence[EvidenceRow]) -> None:
+    """Darkroom says something else in that turn."""
+    await connection.execute(update(turns).where(turns.c.id == turn_id).values(said=said))
+    await connection.execute(delete(evidence).where(evidence.c.turn_id == turn_id))
+    if stands_on:
+        await connection.execute(evidence.insert(), [vars(row) | {"turn_id": turn_id} for row in stands_on])
 
 
 async def by_message(connection: AsyncConnection, source: str, message: str) -> TurnRow | None:

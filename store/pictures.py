@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import conversations, kept_files
@@ -30,6 +30,7 @@ class PictureRow:
     private: bool
     facts: dict[str, Any]
     trajectory: str | None
+    untouched: str | None = None  # content hash of what diffusion made, where it was touched up since
 
 
 async def add(
@@ -45,13 +46,14 @@ async def add(
     parent_id: int | None = None,
     method: str | None = None,
     private: bool = False,
+    untouched: str | None = None,
 ) -> PictureRow:
     """Record a run and its picture. A parent that is gone by now is none."""
     run = await connection.execute(
         runs.insert().values(job_id=job_id, facts=facts, trajectory=trajectory, created_at=now).returning(runs.c.id)
     )
     parent = select(pictures.c.id).where(pictures.c.id == parent_id).scalar_subquery()
-    values = {"person_id": person_id, "content": content, "suffix": suffix, "created_at": now}
+    values = {"person_id": person_id, "content": content, "suffix": suffix, "created_at": now, "untouched": untouched}
     picture = await connection.execute(
         pictures.insert()
         .values(run_id=run.scalar_one(), parent_id=parent, method=method, private=private, **values)
@@ -89,6 +91,17 @@ async def seen(
     return [PictureRow(**row) for row in (await connection.execute(query)).mappings()]
 
 
+async def asked_in(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, int]:
+    """By picture, the turn that asked for it, where that is still there."""
+    query = (
+        select(pictures.c.id, jobs.c.turn_id)
+        .join(runs, runs.c.id == pictures.c.run_id)
+        .join(jobs, jobs.c.id == runs.c.job_id)
+        .where(pictures.c.id.in_(ids), jobs.c.turn_id.is_not(None))
+    )
+    return {row.id: row.turn_id for row in await connection.execute(query)}
+
+
 async def of_turn(connection: AsyncConnection, turn_id: int) -> PictureRow | None:
     """The picture that a turn asked for, unless it was deleted."""
     asked = _joined().join(jobs, jobs.c.id == runs.c.job_id).where(jobs.c.turn_id == turn_id)
@@ -119,6 +132,27 @@ async def remove(connection: AsyncConnection, row: PictureRow) -> None:
     )
     await connection.execute(delete(jobs).where(jobs.c.id == row.job_id))  # takes run and picture with it
     await connection.execute(delete(turns).where(turns.c.id == turn_id))
+
+
+async def touch_up(
+    connection: AsyncConnection, row: PictureRow, *, content: str, untouched: str | None, facts: Mapping[str, Any]
+) -> PictureRow:
+    """Give the picture other content after its run; `untouched` is what diffusion made."""
+    changed = update(pictures).where(pictures.c.id == row.id).values(content=content, untouched=untouched)
+    await connection.execute(changed)
+    await connection.execute(update(runs).where(runs.c.id == row.run_id).values(facts=facts))
+    after = await get(connection, row.id)
+    assert after is not None
+    return after
+
+
+async def drop_steps(connection: AsyncConnection, older_than: float, most: int) -> set[str]:
+    """Forget the steps of at most so many runs from before a time; the content hashes that they had."""
+    old = select(runs.c.id, runs.c.trajectory).where(runs.c.trajectory.is_not(None), runs.c.created_at < older_than)
+    found = (await connection.execute(old.order_by(runs.c.id).limit(most))).all()
+    ids = [row.id for row in found]
+    await connection.execute(update(runs).where(runs.c.id.in_(ids)).values(trajectory=None))
+    return {str(row.trajectory) for row in found}
 
 
 async def uses(connection: AsyncConnection, name: str) -> int:

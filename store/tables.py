@@ -64,6 +64,16 @@ people = Table(
     info=when_forgotten(Deleted(by=("id",))),
 )
 
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("source", String(20), primary_key=True),
+    Column("external_id", String(40), primary_key=True, comment="of a person who need not have asked for anything yet"),
+    Column("settings", JSON, nullable=False),
+    comment="what people have set for themselves",
+    info=when_forgotten(Deleted(external=("external_id",))),
+)
+
 conversations = Table(
     "conversations",
     metadata,
@@ -245,6 +255,13 @@ pictures = Table(
     Column("created_at", Float, nullable=False),
     Column("method", String(10), comment="how it goes on from its parent; see jobs"),
     Column("private", Boolean, nullable=False, server_default=false(), comment="for its owner's eyes alone"),
+    Column(
+        "untouched",
+        String(64),
+        index=True,
+        comment="content hash of what diffusion made; NULL: it was not touched up since",
+        info=names_file(File(suffix=".png")),
+    ),
     comment="a picture that a person has",
     info=when_forgotten(Along(table="runs")),
     sqlite_autoincrement=True,

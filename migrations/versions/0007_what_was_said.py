@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -29,9 +31,11 @@ POSTGRESQL_INDEX = "CREATE INDEX ix_turns_text ON turns USING gin (to_tsvector('
 
 
 def upgrade() -> None:
-    _widen_turns()
+    anew: Literal["always", "never"]
+    anew = "never" if op.get_bind().dialect.name == "postgresql" else "always"  # its numbers are never given twice
+    _widen_turns(anew)
     _widen_jobs()
-    with op.batch_alter_table("pictures", table_kwargs=ONCE, recreate="always") as batch:
+    with op.batch_alter_table("pictures", table_kwargs=ONCE, recreate=anew) as batch:
         batch.add_column(sa.Column("method", sa.String(10), comment="how it goes on from its parent; see jobs"))
         batch.add_column(_private("for its owner's eyes alone"))
     _add_evidence()
@@ -42,8 +46,8 @@ def upgrade() -> None:
             op.execute(statement)
 
 
-def _widen_turns() -> None:
-    with op.batch_alter_table("turns", table_kwargs=ONCE, recreate="always") as batch:
+def _widen_turns(anew: Literal["always", "never"]) -> None:
+    with op.batch_alter_table("turns", table_kwargs=ONCE, recreate=anew) as batch:
         batch.add_column(sa.Column("to_id", ID, comment="whom Darkroom answered"))
         batch.add_column(_private("one person alone has seen it"))
         batch.add_column(sa.Column("intent", sa.String(10), comment="create, revise, ask, chat; NULL: nobody decided"))
@@ -56,16 +60,7 @@ def _widen_turns() -> None:
 
 
 def _widen_jobs() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        op.add_column("jobs", sa.Column("conversation_id", ID))
-        op.create_foreign_key(
-            "fk_jobs_conversation_id", "jobs", "conversations", ["conversation_id"], ["id"], ondelete="SET NULL"
-        )
-    else:  # Alembic would make the table anew for it, and garble an empty default of another column
-        op.execute(
-            "ALTER TABLE jobs ADD COLUMN conversation_id INTEGER CONSTRAINT fk_jobs_conversation_id"
-            " REFERENCES conversations (id) ON DELETE SET NULL"
-        )
+    op.add_column("jobs", sa.Column("conversation_id", ID, comment="it stays for as long as the job does"))
     op.add_column("jobs", sa.Column("parent_id", ID, comment="the picture it goes on from, which may be gone"))
     op.add_column(
         "jobs", sa.Column("method", sa.String(10), comment="words, again, seed, image, mask: how it goes on from it")
@@ -119,11 +114,8 @@ def downgrade() -> None:
         batch.drop_column("private")
         batch.drop_column("method")
     op.drop_index("ix_jobs_conversation_id", "jobs")
-    with op.batch_alter_table("jobs") as batch:
-        batch.drop_constraint("fk_jobs_conversation_id", type_="foreignkey")
-        batch.alter_column("model", existing_type=sa.Text(), existing_nullable=False, server_default=sa.text("''"))
-        for column in ("private", "method", "parent_id", "conversation_id"):
-            batch.drop_column(column)
+    for column in ("private", "method", "parent_id", "conversation_id"):
+        op.drop_column("jobs", column)
     for column in ("message", "to_id", "reply_to"):
         op.drop_index(f"ix_turns_{column}", "turns")
     with op.batch_alter_table("turns") as batch:

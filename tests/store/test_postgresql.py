@@ -28,7 +28,8 @@ async def database(postgresql: URL) -> AsyncIterator[Database]:
 
 async def test_the_migrations_make_exactly_the_tables_and_go_down_and_up_again(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+        opts = {"compare_type": True, "include_name": lambda name, _kind, _parents: name != "ix_turns_text"}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=opts), metadata))
 
     async with database.migrating() as connection:
         assert await connection.run_sync(differences) == []
