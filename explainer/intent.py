@@ -30,8 +30,12 @@ SIGNS_WEIGHT: Final = 0.7  # of a plain sign beside a sentence vector of unit le
 ROUNDS: Final = 400
 
 _EXACT: Final[tuple[tuple[str, Intent], ...]] = (
-    (r"(undo|revert|redo|re-?roll|another( (one|try|version))?|again|one more|try again|go back( one| to .*)?)", "revise"),
+    (
+        r"(undo|revert|redo|re-?roll|another( (one|try|version))?|again|one more|try again|go back( one| to .*)?)",
+        "revise",
+    ),
     (r"(thanks?|thank you|thx|ty|ok|okay|lol|haha+|wow|nice|cool|great|hi|hello|hey|bye|good (morning|night))", "chat"),
+    (r"why don'?t you (draw|paint|make|do) .+", "create"),
     (r"why( not)?|how( so| come)?|explain( that| this| it)?|what\?*", "ask"),
 )
 
@@ -102,7 +106,7 @@ class IntentClassifier:
         said = plain(text).lower().strip(" .!,")
         settled = next((intent for pattern, intent in _EXACT if re.fullmatch(pattern, said.rstrip("?"))), None)
         if settled is not None and not (settled == "revise" and around == "none"):
-            rest = {intent: 0.0 for intent in INTENTS}
+            rest = dict.fromkeys(INTENTS, 0.0)
             return Guess(settled, True, "ask", {**rest, settled: 1.0})
         chances = _softmax(self._features([text], [around]) @ self._weights)[0]
         if around == "none":  # there is nothing to change
@@ -143,9 +147,7 @@ def _signs(text: str, around: Around) -> list[float]:
     return [*signs, float(count <= 2), float(count >= 6), *(float(around == place) for place in get_args(Around))]
 
 
-def _logistic_regression(
-    features: Vectors, wanted: np.ndarray[Any, np.dtype[np.int64]], weights: Vectors
-) -> Vectors:
+def _logistic_regression(features: Vectors, wanted: np.ndarray[Any, np.dtype[np.int64]], weights: Vectors) -> Vectors:
     """Multinomial, with a ridge penalty, by Nesterov's accelerated gradient; the weights [features, intents]."""
     target = np.eye(len(INTENTS), dtype=np.float32)[wanted]
     share = (weights / weights.sum())[:, None]

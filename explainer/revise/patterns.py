@@ -1,0 +1,112 @@
+"""Which words ask for which change: one pattern a line, tried from top to bottom against a whole clause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from explainer.revise.phrases import with_article
+from explainer.revise.slots import (
+    Handler,
+    add,
+    again,
+    back,
+    background,
+    bare_thing,
+    degree,
+    describe,
+    described,
+    do,
+    doing,
+    look_like,
+    made_of,
+    mood,
+    more,
+    put_somewhere,
+    raining,
+    recolour,
+    remove_all,
+    replace,
+    restyle,
+    set_count,
+    set_shape,
+    set_style,
+    some_in_colour,
+    surroundings,
+    swap_named,
+    swap_places,
+    thing_in_colour,
+    time_of_day,
+    too,
+)
+from explainer.revise.words import COLOUR, DEGREES, MOODS, NUMBER, PRONOUN, RELATIONS, SEASONS, STYLES, TIMES, WORN
+
+_MAKE = r"(?:make|turn|paint|colou?r|dye|tint|have|let|render)"
+
+
+_SOURCES: Final[Sequence[tuple[str, Handler]]] = (
+    (r"(?:undo|revert|go back|take that back|(?:the )?previous (?:one|version)|(?:the )?(?:first|original) (?:one|version|picture)|back)(?: .*)?", back),
+    (r"(?:another(?: (?:one|try|version|go|seed))?|again|one more(?: time)?|re-?roll|re-?do(?: it)?|try again|(?:a )?different (?:one|version|seed)|(?:a )?new seed|next)(?: of it)?", again),
+    (r"(?:make it |in )?(?:a )?(?P<shape>wide|wider|landscape|horizontal|panorama|tall|portrait|vertical|square)(?: format| picture| image)?", set_shape),
+    (r"(?:remove|delete|drop|lose|erase|get rid of|without|no(?: more)?|leave (?:out|off|away)|ditch|minus|skip|hide|omit|cut(?: out)?) (?P<what>.+)", remove_all),
+    (r"(?:take|leave|cut) (?:off|out|away) (?P<what>.+)", remove_all),
+    (r"(?:take|leave|cut) (?P<what>.+?) (?:off|out|away)", remove_all),
+    (r"(?:i )?(?:don't|do not|didn't) (?:want|need|like|show|ask for) (?P<what>.+)", remove_all),
+    (r"(?:swap|switch|exchange) (?:them|(?:their |the )?(?:places|positions|sides))(?: around)?|(?:the )?other way (?:a)?round", swap_places),
+    (r"(?:swap|switch|exchange) (?P<what>.+?) and (?P<new>.+)", swap_named),
+    (rf"(?:put|change|set|make|have|use|with|on|against|give it)?\s*(?:the |a |an )?background (?:should be |to be |to |is |into )?(?P<colour>{COLOUR}|\w+)", background),
+    (rf"(?:put it |make it |with |on |in front of |against )?(?:a |an |the )?(?P<colour>{COLOUR}|plain|dark|light) background", background),
+    (rf"(?:change|set|switch|turn) (?:the |its |his |her )?colou?r(?: of (?P<what>.+?))? (?:to|into) (?P<colour>{COLOUR})", recolour),
+    (rf"(?:{_MAKE}|change|turn) (?P<some>both|all|everything|one|some|two)(?: of (?:them|the \w+))? (?P<colour>{COLOUR})", some_in_colour),
+    (rf"(?:{_MAKE}|change|turn) (?P<what>.+?) (?:to |into |in )?(?:be )?(?P<colour>{COLOUR})", recolour),
+    (rf"(?P<what>the [\w-]+) (?P<colour>{COLOUR})", recolour),
+    (r"(?:(?P<of>it|the [\w-]+)(?:'s| is| looks) )?(?:much |way |a bit )?too (?P<what>[\w-]+)", too),
+    (rf"(?P<what>.+?) (?:should be|to be|must be|could be|be|was|were|is) (?P<colour>{COLOUR})", recolour),
+    (rf"(?:could|can|should|might) (?P<what>.+?) be (?P<colour>{COLOUR})", recolour),
+    (rf"(?:in )?(?P<colour>{COLOUR}|bluer|redder|greener|pinker|blacker|whiter|browner|yellower|gr[ae]yer)", recolour),
+    (rf"(?:a |an |the )?(?P<colour>{COLOUR}) (?P<what>[\w-]+)", thing_in_colour),
+    (rf"{_MAKE} (?:it )?(?:just |only )?(?P<number>{NUMBER})(?: of (?:them|it|those|these))?", set_count),
+    (rf"(?:just |only )?(?P<number>{NUMBER})(?: of (?:them|it|those|these|each)| only)?", set_count),
+    (rf"(?:{_MAKE} (?:it |that )?)?(?:just |only )?(?P<number>{NUMBER}) (?P<what>[\w-]+)", set_count),
+    (r"(?:could|can|should) (?P<what>.+?) be made (?:out )?of (?P<stuff>\w+)", made_of),
+    (r"make (?P<what>.+?) (?:out )?of (?P<stuff>\w+)", made_of),
+    (r"(?:replace|swap|exchange|substitute) (?P<what>.+?) (?:with|by|for) (?P<new>.+)(?P<sure>)", replace),
+    (r"(?:change|turn|transform|switch) (?P<what>.+?) (?:to|into|for) (?P<new>.+)(?P<sure>)", replace),
+    (r"(?:make it |use |draw |show |put )?(?P<new>.+?) (?:instead of|rather than|in place of) (?P<what>.+)(?P<sure>)", replace),
+    (rf"(?:{_MAKE} it |it's |set it |turn it )?(?:to |in |into |at )?(?P<time>{TIMES}|{SEASONS})", time_of_day),
+    (r"(?:it was |it were |it is |make it )?(?P<weather>rain|snow)(?:ing)?", raining),
+    (rf"(?:make it |it was |it were |if it was )?(?P<mood>{'|'.join(MOODS.split())})", mood),
+    (r"(?:make|have|let) it look (?:more )?like (?P<look>.+)", look_like),
+    (r"(?:make|have|let) (?P<what>it|him|her|them|the [\w-]+) look (?:more )?(?P<look>[\w-]+)", described),
+    (r"(?P<style>(?:[\w-]+ )?[\w-]+ style)", lambda draft, match: set_style(draft, f"in {match['style']}")),
+    (rf"(?:make (?:it|this) |draw it |paint it )?(?P<style>as (?:an? )?{STYLES}|(?:in )?(?:the )?style of .+|in (?:an? )?[\w ]+ style)", restyle),
+    (rf"(?:make it |in )(?:an? )?(?P<style>{STYLES})", lambda draft, match: set_style(draft, f"as {with_article(match['style'])}")),
+    (rf"(?:make |but )?(?:it |him |her |them )?(?:much |a lot |way |a bit |a little |even )?(?P<degree>{'|'.join(DEGREES)})", degree),
+    (rf"(?:a |an |the )?(?:much )?(?P<degree>{'|'.join(DEGREES)}) (?P<what>.+)", degree),
+    (rf"make (?P<what>.+?) (?:much |a lot |a bit |a little )?(?P<degree>{'|'.join(DEGREES)})(?: than .+)?", degree),
+    (r"(?:make (?P<what>.+?) )?(?:twice|three times|much|so) (?:as )?(?P<degree>big|large|small|dark|bright)", lambda draft, match: describe(draft, match["what"] or "it", match["degree"])),
+    (rf"(?P<what>the [\w-]+) (?:should be|goes|must be|to be) (?P<relation>{RELATIONS}) (?P<other>.+)", lambda draft, match: put_somewhere(draft, match)),
+    (r"(?:put|place) (?P<new>(?:an? |some |the )?[\w -]+?) on (?:its|his|her|their|the (?P<what>\w+)'s) (?:head|face|eyes|nose|body|feet|back)", add),
+    (rf"(?:put|place|move|set) (?P<what>.+?) (?P<relation>{RELATIONS}) (?P<other>.+)", lambda draft, match: put_somewhere(draft, match)),
+    (r"give (?P<how>)(?P<what>it|him|her|them|the \w+) (?P<new>.+)", add),
+    (r"(?:add|include|draw in|bring in) (?P<new>.+?)(?: (?:to|on) (?:it|the picture|him|her|the scene))?", add),
+    (r"(?P<how>with) (?P<new>.+)", add),
+    (r"(?:he|she|it) (?:needs|has|wears|wearing|should have|should wear|could have) (?P<new>.+)", add),
+    (r"(?:could|can|should) (?P<what>he|she|it|they|the [\w-]+) (?:have|wear|get) (?P<new>.+)", add),
+    (r"(?P<what>the [\w-]+) (?:should|could|must|needs to) (?:have|wear|get) (?P<new>.+)", add),
+    (r"(?P<what>he|she|it|they|the [\w-]+) (?:should|could|must|needs to) (?:be )?(?P<verb>[\w]+)(?P<rest> .+)?", do),
+    (r"wearing (?P<new>.+)", add),
+    (r"(?P<what>.+?) (?:should be|to be|must be) (?P<new>(?:a|an) .+)", replace),
+    (rf"make (?P<what>{PRONOUN}|the [\w-]+|[\w-]+) (?P<new>(?:an? |some )?.+)", replace),
+    (rf"make (?P<what>{PRONOUN}|the [\w-]+) (?P<look>[\w-]+)", described),
+    (rf"(?:have|make|let) (?P<what>{PRONOUN}|the [\w-]+) (?P<verb>\w+)(?P<rest> .+)?", do),
+    (r"(?:a bit |a little |slightly |much |way |even |lots? )?(?P<much>more|less|fewer) (?P<what>.+)", more),
+    (r"(?P<verb>\w+ing)(?P<rest> .+)?", doing),
+    (r"(?:set it |put it |place it |it's |show it |see it )?(?P<place>(?:in|on|at|under|inside|by|near|behind|against|onto|during|from) .+)", surroundings),
+    (rf"(?P<new>{'|'.join(sorted(WORN))})", add),
+    (r"(?P<new>(?:a|an|some) .+)", lambda draft, match: bare_thing(draft, match)),
+)  # fmt: skip
+
+
+PATTERNS: Final = tuple((re.compile(source, re.IGNORECASE), handler) for source, handler in _SOURCES)

@@ -1,0 +1,78 @@
+"""What a message wants is told from labelled messages that the classifier never saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from explainer.encoder import Encoder
+from explainer.intent import IntentClassifier, Said, read_said
+from explainer.passages import load_passages
+
+EVERY = 3  # of the passages' example questions: all of them would only slow the test
+
+
+@pytest.fixture(scope="module")
+def classifier() -> IntentClassifier:
+    questions = [question for passage in load_passages() for question in passage.questions][::EVERY]
+    return IntentClassifier(Encoder().encode, read_said(), questions)
+
+
+def reported() -> list[Said]:
+    """The half of the labelled messages that nothing was tuned on."""
+    return read_said((Path(__file__).parent / "intents.txt").read_text(encoding="utf-8").splitlines())
+
+
+def test_the_intent_of_unseen_messages_is_right_nine_times_of_ten(classifier: IntentClassifier) -> None:
+    """Asking back between the right one and another counts as half."""
+    points, wrong = 0.0, list[str]()
+    for said in reported():
+        guess = classifier.guess(said.text, said.around)
+        if guess.sure:
+            points += guess.intent == said.intent
+        else:
+            points += 0.5 * (said.intent in (guess.intent, guess.second))
+        if guess.intent != said.intent or not guess.sure:
+            wrong.append(
+                f"{said.intent}: {said.text} -> {guess.intent if guess.sure else (guess.intent, guess.second)}"
+            )
+    share = points / len(reported())
+    assert share >= 0.93, f"{share:.3f}\n" + "\n".join(wrong)
+
+
+def test_at_least_four_hundred_messages_are_labelled_and_none_is_in_both_halves() -> None:
+    learnt, held_out = {(s.text, s.around) for s in read_said()}, {(s.text, s.around) for s in reported()}
+    assert len(learnt) + len(held_out) >= 400
+    assert not learnt & held_out
+
+
+def test_without_a_picture_nothing_can_be_revised(classifier: IntentClassifier) -> None:
+    for said in ("make it blue", "another", "without the hat"):
+        assert classifier.guess(said, "none").intent != "revise"
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("can you make it look like night?", "revise"),
+        ("how do you draw a cat?", "ask"),
+        ("what would it look like with a hat?", "revise"),
+        ("why don't you draw a cat instead", "create"),
+        ("now explain that", "ask"),
+        ("another", "revise"),
+        ("thanks", "chat"),
+        ("no, bluer", "revise"),
+        ("same but 4 of them", "revise"),
+        ("undo", "revise"),
+    ],
+)
+def test_the_hard_ones_are_told_apart(classifier: IntentClassifier, text: str, intent: str) -> None:
+    guess = classifier.guess(text, "reply")
+    assert guess.intent == intent or (not guess.sure and guess.second == intent)
+
+
+def test_chances_sum_to_one_and_an_exact_word_is_settled(classifier: IntentClassifier) -> None:
+    guess = classifier.guess("Undo!", "reply")
+    assert guess.sure and guess.intent == "revise"
+    assert sum(classifier.guess("a fox, maybe?", "around").chances.values()) == pytest.approx(1)

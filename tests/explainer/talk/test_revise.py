@@ -1,0 +1,83 @@
+"""A change said in plain words is made in the prompt, and nothing else changes."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+from explainer.revise import Reviser, load_nlp, plural, singular
+
+Case = tuple[str, str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def reviser() -> Reviser:
+    return Reviser(load_nlp())
+
+
+def cases(half: int) -> list[Case]:
+    """Prompt, message and the prompts that are right, of one half of the set; half 1 was not tuned on."""
+    rows = (Path(__file__).parent / "revisions.tsv").read_text(encoding="utf-8").splitlines()
+    parted = [row.split("\t") for row in rows if not row.startswith("#")]
+    return [
+        (prompt, message, right.split("|"))
+        for prompt, message, right in parted
+        if zlib.crc32((prompt + message).encode()) % 2 == half
+    ]
+
+
+def test_the_half_that_was_tuned_on_is_right(reviser: Reviser) -> None:
+    for prompt, message, right in cases(0):
+        assert reviser.revise(prompt, message).prompt in right, message
+
+
+def test_three_of_four_unseen_changes_give_exactly_the_prompt_that_a_person_would_write(reviser: Reviser) -> None:
+    exact = [reviser.revise(prompt, message).prompt in right for prompt, message, right in cases(1)]
+    assert sum(exact) / len(exact) >= 0.75
+
+
+def test_what_is_removed_or_replaced_goes_to_the_negative_prompt(reviser: Reviser) -> None:
+    assert reviser.revise("a fox wearing a hat", "no hat").negative_prompt == "hat"
+    assert reviser.revise("a fox", "make it a cat", "mud").negative_prompt == "mud, fox"
+
+
+def test_going_back_and_another_change_no_word(reviser: Reviser) -> None:
+    assert reviser.revise("a fox", "undo").back == "one"
+    assert reviser.revise("a fox", "go back to the first").back == "first"
+    assert reviser.revise("a fox", "another one please").again
+    assert reviser.revise("a fox", "another one please").prompt == "a fox"
+
+
+def test_another_shape_of_the_picture_is_told_apart_from_its_content(reviser: Reviser) -> None:
+    revision = reviser.revise("a fox", "make it wider")
+    assert (revision.prompt, revision.shape) == ("a fox", "wide")
+
+
+def test_two_changes_in_one_message_are_both_made(reviser: Reviser) -> None:
+    revision = reviser.revise("a fox on a skateboard", "make the fox green and lose the skateboard")
+    assert revision.prompt == "a green fox"
+    assert [change.kind for change in revision.changes] == ["recolour", "remove"]
+
+
+def test_the_last_of_two_changes_that_contradict_stands(reviser: Reviser) -> None:
+    assert reviser.revise("a fox", "make it blue and make it green").prompt == "a green fox"
+
+
+def test_what_fits_no_slot_is_appended_so_that_nothing_said_is_lost(reviser: Reviser) -> None:
+    assert reviser.revise("a fox", "vaguely baroque").prompt.startswith("a fox, ")
+
+
+@pytest.mark.parametrize(
+    "message", ["", "   ", "?!", "🦊", "a" * 4000, "make it " * 300, "<@123> make it blue", "((((", "and and and"]
+)
+def test_no_message_breaks_it(reviser: Reviser, message: str) -> None:
+    assert reviser.revise("a fox", message).prompt.strip()
+
+
+def test_everyday_plurals() -> None:
+    assert [plural(word) for word in ("red fox", "mouse", "cherry", "tomato", "toy")] == [
+        "red foxes", "mice", "cherries", "tomatoes", "toys",
+    ]  # fmt: skip
+    assert [singular(word) for word in ("foxes", "mice", "cherries", "cats")] == ["fox", "mouse", "cherry", "cat"]
