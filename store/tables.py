@@ -100,7 +100,7 @@ turns = Table(
     Column("intent", String(10), comment="create, revise, ask, chat; NULL: nobody decided"),
     Column("reply_to", Id, ForeignKey("turns.id", ondelete="SET NULL"), index=True, comment="the turn it answers"),
     Column("edited_at", Float),
-    comment="one message of a conversation; its words are in the full-text index too",
+    comment="one message of a conversation",
     info=when_forgotten(Deleted(by=("person_id", "to_id"), here="conversation_id")),
     sqlite_autoincrement=True,  # a number that was given once is never given again: messages and buttons hold them
 )
