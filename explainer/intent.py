@@ -16,8 +16,8 @@ from typing import Any, Final, Literal, cast, get_args
 import numpy as np
 
 from explainer.language import plain
+from explainer.messages import Intent
 
-Intent = Literal["create", "revise", "ask", "chat"]
 Around = Literal["reply", "around", "none"]  # the message replies to a picture; one was made here; neither
 INTENTS: Final = cast(tuple[Intent, ...], get_args(Intent))
 

@@ -17,6 +17,7 @@ EvidenceKind = Literal["run", "turn", "passage", "experiment", "missing"]
 FigureKind = Literal["strip", "noisy strip", "timelapse", "word map", "schedule", "picture", "pictures", "nearest"]
 Change = Literal["without", "seed", "steps", "guidance", "negative", "again"]
 Route = Literal["run", "knowledge", "both", "no record", "small talk"]
+Intent = Literal["create", "revise", "ask", "chat"]
 VoiceName = Literal["record", "transformers", "openai"]
 
 
@@ -166,7 +167,14 @@ class Stop(Message, frozen=True, kw_only=True):
     """Leave."""
 
 
-Order = Configure | Question | Inspect | Stop
+class Interpret(Message, frozen=True, kw_only=True):
+    """Say what the message in `question` wants (answered by `Interpreted`)."""
+
+    query: int = 0
+    question: Question
+
+
+Order = Configure | Question | Interpret | Inspect | Stop
 
 # --- events: reader -> bot -----------------------------------------------------------------------
 
@@ -179,12 +187,43 @@ class Ready(Message, frozen=True, kw_only=True):
     seconds: float  # that loading took
 
 
+class Unusable(Message, frozen=True, kw_only=True):
+    """The reader cannot be loaded, and leaves."""
+
+    sentence: str  # says what is missing or damaged
+
+
 class Answered(Message, frozen=True, kw_only=True):
     """Answer to `Question`."""
 
     query: int
     answer: Answer
     seconds: float
+
+
+class Changed(Record, frozen=True, kw_only=True):
+    """A picture's prompt after the change that a message asks for."""
+
+    prompt: str
+    negative_prompt: str
+    kinds: tuple[str, ...]  # of the changes, as `explainer.revise.ChangeKind`
+    whats: tuple[str, ...]  # what each is about
+    local: bool  # every change has a place in the picture, so that a masked edit could make it
+    shape: Literal["wide", "tall", "square"] | None = None  # of the picture, where another is asked for
+    back: Literal["one", "first"] | None = None  # an earlier picture is wanted instead of a new one
+    again: bool = False  # the same prompt, other noise
+
+
+class Interpreted(Message, frozen=True, kw_only=True):
+    """Answer to `Interpret`."""
+
+    query: int = 0
+    intent: Intent
+    second: Intent  # the next likely; ask back between the two unless `sure`
+    sure: bool
+    picture: int | None = None  # id of the picture that is meant
+    prompt: str = ""  # what is to be drawn, should a picture be wanted; empty: it does not say what
+    changed: Changed | None = None  # should a change be wanted
 
 
 class AskFailed(Message, frozen=True, kw_only=True):
@@ -204,7 +243,7 @@ class Status(Message, frozen=True, kw_only=True):
     voice: VoiceName
 
 
-Event = Ready | Answered | AskFailed | Status
+Event = Ready | Unusable | Answered | Interpreted | AskFailed | Status
 
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 _events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
