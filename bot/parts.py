@@ -1,4 +1,4 @@
-"""Builds and takes down the parts that every front end stands on: database, files, worker, studio.
+"""Builds and takes down the parts that every front end stands on: database, files, worker, studio, reader.
 
 The composition root's toolbox: the one place of `bot` that knows which dispatcher is used. Knows no
 front end.
@@ -11,6 +11,8 @@ import dataclasses
 from collections.abc import AsyncIterator
 
 from bot.settings import Settings
+from explainer.desk import Desk
+from explainer.link import ReaderLink
 from generation.dispatch.local import LocalDispatcher
 from generation.studio import Studio
 from store.database import Database
@@ -24,6 +26,8 @@ class Parts:
     database: Database
     files: Files
     studio: Studio
+    desk: Desk
+    reader: ReaderLink
 
 
 @contextlib.asynccontextmanager
@@ -38,4 +42,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         studio = Studio(database, files, LocalDispatcher(models), models, most_waiting=settings.waiting_limit)
         stack.push_async_callback(studio.close)
         await studio.start()
-        yield Parts(database=database, files=files, studio=studio)
+        reader = ReaderLink(settings.reader)  # starts with the first question
+        stack.push_async_callback(reader.close)
+        desk = Desk(database, reader)
+        yield Parts(database=database, files=files, studio=studio, desk=desk, reader=reader)

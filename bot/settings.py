@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import SettingsError
+from explainer.messages import Configure, VoiceSettings
 from generation.models import POCKET_NAME, ModelInfo, Models, pocket_model
 
 MIN_PROGRESS_INTERVAL = 1.5  # seconds; Discord allows about five edits of a message in five seconds
@@ -70,6 +71,12 @@ class Settings(BaseSettings):
     open_browser: bool = True
     progress_interval: float = Field(default=1.5, ge=MIN_PROGRESS_INTERVAL, le=60)  # seconds between edits
     waiting_limit: int = Field(default=20, ge=1, le=10_000)  # jobs that one person may have waiting
+    voice: Literal["record", "transformers", "openai"] = "record"  # who puts answers into words
+    voice_tone: Literal["plain", "wry"] = "plain"
+    voice_model: str = ""  # transformers: a folder, a hub id or a .gguf file; openai: the server's name for it
+    voice_url: str = ""  # openai: where the server is, like http://127.0.0.1:11434/v1
+    voice_key: SecretStr | None = None  # openai: where the server wants one
+    voice_timeout: float = Field(default=20.0, ge=1, le=300)  # seconds; then the record's own words stand
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("discord_token", mode="before")
@@ -105,6 +112,20 @@ class Settings(BaseSettings):
     def known_models(self) -> Models:
         """The configured models; the first is the default."""
         return Models(all=self.models)
+
+    @property
+    def reader(self) -> Configure:
+        """What the reader process is to load."""
+        key = "" if self.voice_key is None else self.voice_key.get_secret_value()
+        voice = VoiceSettings(
+            name=self.voice,
+            tone=self.voice_tone,
+            model=self.voice_model,
+            url=self.voice_url,
+            key=key,
+            timeout=self.voice_timeout,
+        )
+        return Configure(cache=str(self.data / "reader"), voice=voice)
 
     @classmethod
     def settings_customise_sources(

@@ -26,10 +26,15 @@ LEAST_PART: Final = 0.58  # score from which a second question in one message is
 CLOSE: Final = 0.025  # a second passage so near the first is mentioned too
 REASON: Final = 0.50  # score from which a passage may give the reason behind a fact
 HELD: Final = re.compile(r"\b(?:seconds?|steps?|noise)\b")
-MORE_WORDS: Final = re.compile(r"\b(?:most|more|longest|longer|highest|higher|largest|larger|biggest|bigger|slowest|slower)\b")
-LESS_WORDS: Final = re.compile(r"\b(?:least|fewest|fewer|less|shortest|shorter|lowest|lower|smallest|smaller|fastest|faster|quickest|quicker)\b")
+MORE_WORDS: Final = re.compile(
+    r"\b(?:most|more|longest|longer|highest|higher|largest|larger|biggest|bigger|slowest|slower)\b"
+)
+LESS_WORDS: Final = re.compile(
+    r"\b(?:least|fewest|fewer|less|shortest|shorter|lowest|lower|smallest|smaller|fastest|faster|quickest|quicker)\b"
+)
 COMPARING: Final = re.compile(
-    r"\b(?:differ\w*|compare\w*|versus|vs|same|equal|between|both|than|changed?|which (?:of|one|had|took|used|was|has))\b", re.IGNORECASE
+    r"\b(?:differ\w*|compare\w*|versus|vs|same|equal|between|both|than|changed?|which (?:of|one|had|took|used|was|has))\b",
+    re.IGNORECASE,
 )
 
 
@@ -52,7 +57,9 @@ class Draft:
             route=self.route,
             evidence=tuple(self.evidence),
             sources=tuple(
-                Source(passage=passage.id, title=passage.title, citations=tuple(str(source) for source in passage.sources))
+                Source(
+                    passage=passage.id, title=passage.title, citations=tuple(str(source) for source in passage.sources)
+                )
                 for passage in dict.fromkeys(self.passages)
             ),
             figure=self.figure,
@@ -141,7 +148,8 @@ class Answerer:
         key = hits[0].key
         if pointing.absent and not pointing.explicit:
             text = f"{evidence.NO_RECORD} Among the pictures that I can see here none was asked for with “{evidence.shown(pointing.absent, 40)}”."
-            return Draft(route="no record", text=f"{text} {known_pictures(question.pictures)}", evidence=[_missing_evidence("picture")])
+            kept = [_missing_evidence(f"a picture of “{pointing.absent}”"), *_listed(question.pictures)]
+            return Draft(route="no record", text=f"{text} {known_pictures(question.pictures)}", evidence=kept)
         if key == "said":
             return _said(question)
         if key == "count":
@@ -155,7 +163,12 @@ class Answerer:
             return superlative
         picture = pointing.pictures[0]
         card = _card(key, picture, question, reading, several=len(question.pictures) > 1)
-        draft = Draft(route="run", text=premises.lead(card, picture, reading.text) + card.text, figure=card.figure, picture=picture.id)
+        draft = Draft(
+            route="run",
+            text=premises.lead(card, picture, reading.text) + card.text,
+            figure=card.figure,
+            picture=picture.id,
+        )
         if reading.sure:
             draft.text = f"Yes, that is what the record says. {card.text}"
         draft.evidence.append(_run_evidence(card, picture))
@@ -175,7 +188,9 @@ class Answerer:
             draft.route = "both" if draft.route == "run" else draft.route
             self._cite(draft, passage, reason)
 
-    def _compare(self, key: str, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
+    def _compare(
+        self, key: str, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading
+    ) -> Draft:
         pair = _pair(question, pointing)
         if pair is None:
             text = f"{evidence.NO_RECORD} There is only one picture here that I can see, so there is nothing to compare it with."
@@ -183,7 +198,9 @@ class Answerer:
         if key == "compare":
             key = next((hit.key for hit in hits[:4] if hit.key in evidence.COMPARED), "compare")
         one, other = pair
-        draft = Draft(route="run", text="", figure=Figure(kind="pictures", picture=one.id, other=other.id), picture=one.id)
+        draft = Draft(
+            route="run", text="", figure=Figure(kind="pictures", picture=one.id, other=other.id), picture=one.id
+        )
         differing = evidence.differences(one, other)
         if key in evidence.COMPARED:
             left, right = evidence.fact(key, one), evidence.fact(key, other)
@@ -191,19 +208,25 @@ class Answerer:
             differing = [(left, right), *[pair for pair in differing if pair[0].key != key]]
             rest = [pair for pair in differing[1:] if pair[0].key not in {"weights", "owner"}]
             listed = "; ".join(f"{left.key} {left.short} and {right.short}" for left, right in rest)
-            draft.text += f" Besides, they differ in: {listed}." if listed else " In all else that is recorded they are alike."
+            draft.text += (
+                f" Besides, they differ in: {listed}." if listed else " In all else that is recorded they are alike."
+            )
         elif differing:
             listed = "; ".join(f"{left.key} {left.short} against {right.short}" for left, right in differing)
             draft.text = f"{title_of(one)} and {title_of(other)} differ in: {listed}. All else on record is the same."
         else:
-            draft.text = f"By all that is recorded {title_of(one)} and {title_of(other)} are alike; only their time differs."
+            draft.text = (
+                f"By all that is recorded {title_of(one)} and {title_of(other)} are alike; only their time differs."
+            )
         for left, right in differing:
             draft.evidence += [_run_evidence(left, one), _run_evidence(right, other)]
         return draft
 
     def _no_picture(self, hits: Sequence[Hit], key: str) -> Draft:
         """A field is asked for and there is no picture; what is known in general may help."""
-        text = f"{evidence.NO_RECORD} There is no picture in this conversation that I can see; make one, or ask under one."
+        text = (
+            f"{evidence.NO_RECORD} There is no picture in this conversation that I can see; make one, or ask under one."
+        )
         draft = Draft(route="no record", text=text, evidence=[_missing_evidence("picture")])
         return draft
 
@@ -225,7 +248,9 @@ class Answerer:
         near = next((self._passages[hit.key] for hit in hits if hit.domain == "passage"), None)
         if near is not None and hits[0].score > LEAST - 0.08:
             text = f"{evidence.NO_RECORD} The nearest that I can explain is “{near.title}”; ask me about that, or about a picture here."
-        return Draft(route="no record", text=text, evidence=[_missing_evidence("anything near this")])
+        draft = Draft(route="no record", text=text, evidence=[_missing_evidence("anything near this")])
+        draft.passages = [near] if near is not None and near.title in text else []
+        return draft
 
     # --- experiments ---------------------------------------------------------------------------
 
@@ -241,12 +266,16 @@ class Answerer:
             draft.evidence.append(Evidence(kind="experiment", ref=f"experiment {done.id}", quote=done.summary))
             draft.figure = Figure(kind="pictures", picture=picture.id)
             return draft
-        draft = Draft(route="both", text=f"That can be tried on {title_of(picture)}. {plan.text}", offer=plan, picture=picture.id)
+        draft = Draft(
+            route="both", text=f"That can be tried on {title_of(picture)}. {plan.text}", offer=plan, picture=picture.id
+        )
         draft.evidence.append(_missing_evidence(f"the result of an experiment ({plan.text})"))
         first = sentences(passage.text)[0]
         draft.text = f"{draft.text}\n\n{first}"
         self._cite(draft, passage, first)
-        general = next((hit for hit in hits if hit.domain == "passage" and hit.key != passage.id and hit.score >= REASON), None)
+        general = next(
+            (hit for hit in hits if hit.domain == "passage" and hit.key != passage.id and hit.score >= REASON), None
+        )
         if general is not None:
             more = " ".join(sentences(self._passages[general.key].text)[:2])
             draft.text += f" {more}"
@@ -292,7 +321,10 @@ def figure_of(passage: Passage, picture: SeenPicture) -> Figure | None:
         return None
     if passage.id == "frames/clean-and-noisy-frames" or passage.topics[0] == "noise":
         return Figure(kind="noisy strip", picture=picture.id)
-    if passage.topics[0] in {"frames", "prediction"} or passage.id in {"diffusion/reverse-process", "diffusion/whole-canvas-at-once"}:
+    if passage.topics[0] in {"frames", "prediction"} or passage.id in {
+        "diffusion/reverse-process",
+        "diffusion/whole-canvas-at-once",
+    }:
         return Figure(kind="strip", picture=picture.id)
     return None
 
@@ -318,7 +350,9 @@ def _card(key: str, picture: SeenPicture, question: Question, reading: Reading, 
         return evidence.parent(picture, question.pictures, subject)
     if key == "masses":
         said = evidence.said_words(picture)
-        return evidence.masses(picture, next((word for word in reversed(words(reading.text)) if word in said and len(word) > 2), None))
+        return evidence.masses(
+            picture, next((word for word in reversed(words(reading.text)) if word in said and len(word) > 2), None)
+        )
     return evidence.fact(key, picture, subject)
 
 
@@ -326,7 +360,11 @@ def _superlative(key: str, question: Question, reading: Reading) -> Draft | None
     """Which of several pictures has the most or the least of something."""
     low = reading.text.lower()
     more, less = MORE_WORDS.search(low), LESS_WORDS.search(low)
-    if not re.search(r"\bwhich\b|\bwhat\b.*\b(?:picture|one)\b", low) or not (more or less) or len(question.pictures) < 2:
+    if (
+        not re.search(r"\bwhich\b|\bwhat\b.*\b(?:picture|one)\b", low)
+        or not (more or less)
+        or len(question.pictures) < 2
+    ):
         return None
     cards = [(evidence.fact(key, picture), picture) for picture in question.pictures if key in evidence.FACTS]
     held = [(card.number, card, picture) for card, picture in cards if card.number is not None]
@@ -367,15 +405,15 @@ def _count(question: Question) -> Draft:
     own = [picture for picture in question.pictures if picture.mine]
     text = f"I can see {evidence.counted(len(question.pictures), 'picture')} here, {len(own)} of them yours."
     if len(own) == len(question.pictures):
-        text = f"I can see {evidence.counted(len(own), 'picture')} here, all yours." if len(own) > 1 else f"I can see {len(own)} picture here, and it is yours."
+        text = (
+            f"I can see {evidence.counted(len(own), 'picture')} here, all yours."
+            if len(own) > 1
+            else f"I can see {len(own)} picture here, and it is yours."
+        )
     if not question.pictures:
         text = "No picture has been made in this conversation that I can see."
     listed = known_pictures(question.pictures)
-    counts = f"{len(question.pictures)} in all, {len(own)} the asker's"
-    kept = [
-        Evidence(kind="run", ref=f"picture {picture.id}: count", quote=f"{picture.run.request.prompt} ({counts})")
-        for picture in question.pictures
-    ]
+    kept = _listed(question.pictures)
     return Draft(route="run", text=f"{text} {listed}", evidence=kept or [_missing_evidence("picture")])
 
 
@@ -387,13 +425,29 @@ def known_pictures(pictures: Sequence[SeenPicture], most: int = 8) -> str:
     return f"There {'is' if len(pictures) == 1 else 'are'} {listed}."
 
 
+def _listed(pictures: Sequence[SeenPicture]) -> list[Evidence]:
+    """The pictures as evidence, with how many there are."""
+    own = sum(picture.mine for picture in pictures)
+    counts = f"one of {len(pictures)}, {own} of them the asker's"
+    return [
+        Evidence(kind="run", ref=f"picture {picture.id}: count", quote=f"{picture.run.request.prompt} ({counts})")
+        for picture in pictures
+    ]
+
+
 def _said(question: Question) -> Draft:
     own = [turn for turn in question.turns if turn.mine][-3:]
     if not own:
-        return Draft(route="no record", text=f"{evidence.NO_RECORD} Nothing that you said before is in this conversation.", evidence=[_missing_evidence("turn")])
+        return Draft(
+            route="no record",
+            text=f"{evidence.NO_RECORD} Nothing that you said before is in this conversation.",
+            evidence=[_missing_evidence("turn")],
+        )
     listed = "; ".join(f"“{evidence.shown(turn.said, 120)}”" for turn in own)
     kept = [Evidence(kind="turn", ref=f"turn {turn.id}", quote=turn.said) for turn in own]
-    return Draft(route="run", text=f"Of this conversation I have kept what was said. Your last: {listed}.", evidence=kept)
+    return Draft(
+        route="run", text=f"Of this conversation I have kept what was said. Your last: {listed}.", evidence=kept
+    )
 
 
 def _run_evidence(card: Fact, picture: SeenPicture) -> Evidence:
@@ -408,7 +462,12 @@ def _missing_evidence(what: str) -> Evidence:
 
 def _only(question: Question, text: str) -> Question:
     return Question(
-        query=question.query, text=text, asker=question.asker, about=question.about, pictures=question.pictures, turns=question.turns
+        query=question.query,
+        text=text,
+        asker=question.asker,
+        about=question.about,
+        pictures=question.pictures,
+        turns=question.turns,
     )
 
 

@@ -4,6 +4,7 @@ ExplainerError
 ├── ReaderError         a question could not be answered, for a fault of ours
 │   ├── ReaderGone      the reader process could not be kept alive for it
 │   └── EncoderMissing  the packages with the sentence encoder are not installed
+├── VoiceError          a voice cannot be loaded, or said nothing; the record's words stand then
 └── PassageError        a passage of the knowledge base is not written as the format asks; the text names file and cure
 """
 
@@ -26,3 +27,7 @@ class ReaderGone(ReaderError):
 
 class EncoderMissing(ReaderError):
     """The sentence encoder is not installed; the sentence names the package."""
+
+
+class VoiceError(ExplainerError):
+    """A voice will not do, or said nothing in time."""

@@ -19,7 +19,11 @@ from generation.models import POCKET_NAME
 SHOWN_PROMPT: Final = 160  # characters of a prompt inside a sentence
 POCKET_TOKENS: Final = 24
 MARKS: Final = ("<|", "<s", "</s", "[CLS", "[SEP", "<pad", "<bos", "<eos")
-GRAPHICS: Final = {"cuda": "a graphics card", "mps": "the graphics part of an Apple chip", "cpu": "the processor, without a graphics card"}
+GRAPHICS: Final = {
+    "cuda": "a graphics card",
+    "mps": "the graphics part of an Apple chip",
+    "cpu": "the processor, without a graphics card",
+}
 MODELS: Final = (
     "midjourney", "dall-e", "dalle", "dall e", "stable diffusion", "sdxl", "sd3", "flux", "imagen", "chatgpt", "gpt", "gemini", "firefly",
     "ideogram", "leonardo", "pocket", "sora", "kandinsky", "pixart", "sana",
@@ -72,7 +76,7 @@ def shown(text: str, limit: int = SHOWN_PROMPT) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """"1 step", "40 steps"."""
+    """ "1 step", "40 steps"."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
@@ -146,7 +150,13 @@ def _model(picture: SeenPicture, subject: str) -> Fact:
     text = f"{subject} was painted by the model “{shown(model)}”"
     text += ", the small one that ships with Darkroom." if model == POCKET_NAME else "."
     return Fact(
-        key="model", text=text, quote=model, short=model, names=(model.lower(),), rivals=MODELS, passage="pocket/what-it-is"
+        key="model",
+        text=text,
+        quote=model,
+        short=model,
+        names=(model.lower(),),
+        rivals=MODELS,
+        passage="pocket/what-it-is",
     )
 
 
@@ -154,7 +164,7 @@ def _weights(picture: SeenPicture, subject: str) -> Fact:
     digest = picture.run.weights_sha256
     return Fact(
         key="weights",
-        text=f"The weights that painted it have the fingerprint (SHA-256) {digest[:16]}… They are the same for every picture with this "
+        text=f"The weights that painted it have the fingerprint {digest[:16]}… They are the same for every picture with this "
         "fingerprint: using the model changes none of them.",
         quote=digest, short=digest[:16], passage="learning/learning-from-chat",
     )  # fmt: skip
@@ -235,7 +245,9 @@ def tokens_of(picture: SeenPicture) -> list[str]:
 
 def _words(picture: SeenPicture, subject: str) -> Fact:
     tokens = tokens_of(picture)
-    text = f"The prompt became {counted(len(tokens), 'token')}: {' · '.join(shown(token, 40) for token in tokens[:60])}."
+    text = (
+        f"The prompt became {counted(len(tokens), 'token')}: {' · '.join(shown(token, 40) for token in tokens[:60])}."
+    )
     if picture.run.model == POCKET_NAME and len(picture.run.tokens) >= POCKET_TOKENS:
         text += f" The pocket model reads {POCKET_TOKENS} with the two marks, so the end may have been cut off."
     return Fact(
@@ -258,7 +270,13 @@ def _format(picture: SeenPicture, subject: str) -> Fact:
     dtype = picture.run.dtype
     aliases = {"float16": ("float16", "fp16"), "bfloat16": ("bfloat16", "bf16"), "float32": ("float32", "fp32")}
     text = f"{subject} was computed in {dtype}"
-    text += ", a half-precision format." if dtype in {"float16", "bfloat16"} else ", full precision." if dtype == "float32" else "."
+    text += (
+        ", a half-precision format."
+        if dtype in {"float16", "bfloat16"}
+        else ", full precision."
+        if dtype == "float32"
+        else "."
+    )
     return Fact(
         key="format", text=text, quote=dtype, short=dtype, names=aliases.get(dtype, (dtype,)), rivals=FORMATS,
         passage="cost/number-formats",
@@ -268,7 +286,11 @@ def _format(picture: SeenPicture, subject: str) -> Fact:
 def _versions(picture: SeenPicture, subject: str) -> Fact:
     parts = ", ".join(f"{name} {version}" for name, version in sorted(picture.run.versions.items()))
     return Fact(
-        key="versions", text=f"{subject} was made with {parts}.", quote=parts, short=parts, passage="seeds/what-makes-pictures-repeat"
+        key="versions",
+        text=f"{subject} was made with {parts}.",
+        quote=parts,
+        short=parts,
+        passage="seeds/what-makes-pictures-repeat",
     )
 
 
@@ -313,19 +335,28 @@ def parent(picture: SeenPicture, pictures: Sequence[SeenPicture], subject: str =
 def _created(picture: SeenPicture, subject: str) -> Fact:
     when = datetime.datetime.fromtimestamp(picture.created_at, datetime.UTC)
     text = f"{subject} was finished on {when:%-d %B %Y at %H:%M} (UTC)."
-    return Fact(key="created", text=text, quote=when.isoformat(timespec="seconds"), passage="provenance/record-of-a-run")
+    return Fact(
+        key="created", text=text, quote=when.isoformat(timespec="seconds"), passage="provenance/record-of-a-run"
+    )
 
 
 def _owner(picture: SeenPicture, subject: str) -> Fact:
     name = shown(picture.owner, 60)
     text = f"You asked for it, {name}." if picture.mine else f"{name} asked for it."
     text += f" The model “{shown(picture.run.model)}” painted it."
-    return Fact(key="owner", text=text, quote=picture.owner, short=name, names=(picture.owner.lower(),), passage="authorship/whose-picture")
+    return Fact(
+        key="owner",
+        text=text,
+        quote=picture.owner,
+        short=name,
+        names=(picture.owner.lower(),),
+        passage="authorship/whose-picture",
+    )
 
 
 def _fingerprint(picture: SeenPicture, subject: str) -> Fact:
     digest = picture.run.image_sha256
-    text = f"The picture's pixels have the SHA-256 {digest[:16]}… A single changed pixel would give another one."
+    text = f"The picture's pixels have the fingerprint {digest[:16]}… A single changed pixel would give another one."
     return Fact(key="fingerprint", text=text, quote=digest, passage="seeds/replay")
 
 
@@ -333,8 +364,12 @@ def masses(picture: SeenPicture, word: str | None = None) -> Fact:
     """How much attention the words got, where a word map was made."""
     figure = Figure(kind="word map", picture=picture.id, word=word)
     if not picture.word_masses:
-        text = "I have no record of that yet: no word map was made of this picture. One can be made by replaying the run."
-        return Fact(key="masses", text=text, quote="", recorded=False, figure=figure, passage="wordmaps/what-a-word-map-is")
+        text = (
+            "I have no record of that yet: no word map was made of this picture. One can be made by replaying the run."
+        )
+        return Fact(
+            key="masses", text=text, quote="", recorded=False, figure=figure, passage="wordmaps/what-a-word-map-is"
+        )
     ranked = sorted(picture.word_masses.items(), key=lambda item: -item[1])
     known = {name.lower(): mass for name, mass in ranked}
     lead = f"“{word}” got an attention mass of {known[word]:.3g}. " if word in known else ""
@@ -389,7 +424,11 @@ def strip(picture: SeenPicture, step: int | None = None) -> Fact:
         "eyes: the record holds the numbers and no description."
     )
     return Fact(
-        key="strip", text=text, quote=levels.quote, figure=Figure(kind="strip", picture=picture.id), passage="frames/what-a-strip-shows"
+        key="strip",
+        text=text,
+        quote=levels.quote,
+        figure=Figure(kind="strip", picture=picture.id),
+        passage="frames/what-a-strip-shows",
     )
 
 
@@ -448,7 +487,9 @@ MISSING: Final[dict[str, Missing]] = {
         text=f"{NO_RECORD} Neither electricity, heat nor memory is measured for a run; its time and its device are, and I can tell you those.",
         passage="cost/energy",
     ),
-    "money": Missing(text=f"{NO_RECORD} Darkroom keeps no prices; I can tell you the time and the steps that the picture took."),
+    "money": Missing(
+        text=f"{NO_RECORD} Darkroom keeps no prices; I can tell you the time and the steps that the picture took."
+    ),
     "audience": Missing(
         text=f"{NO_RECORD} Who looks at a picture, likes it or saves it is not written down; I only know who asked for what here."
     ),

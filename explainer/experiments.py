@@ -50,15 +50,21 @@ def plan(change: str, text: str, picture: SeenPicture) -> Offer:
         case "steps":
             steps = _steps(low, request.steps)
             factor = steps / request.steps
-            return _offer(picture, "steps", str(steps), f"with {counted(steps, 'step')} instead of {request.steps}", factor)
+            return _offer(
+                picture, "steps", str(steps), f"with {counted(steps, 'step')} instead of {request.steps}", factor
+            )
         case "guidance":
             scale = _guidance(low, request.guidance_scale)
-            return _offer(picture, "guidance", f"{scale:g}", f"with a guidance of {scale:g} instead of {request.guidance_scale:g}")
+            return _offer(
+                picture, "guidance", f"{scale:g}", f"with a guidance of {scale:g} instead of {request.guidance_scale:g}"
+            )
         case "negative":
             what = "without its negative prompt" if request.negative_prompt else "with a negative prompt that you name"
             return _offer(picture, "negative", "" if request.negative_prompt else None, what)
         case "again":
-            return _offer(picture, "again", None, "once more from its record, with nothing changed, to see whether it repeats")
+            return _offer(
+                picture, "again", None, "once more from its record, with nothing changed, to see whether it repeats"
+            )
         case _:
             return _offer(picture, "seed", None, "with another seed and all else the same")
 

@@ -18,12 +18,12 @@ ORDINALS: Final = {
     "5th": 4, "sixth": 5, "seventh": 6, "eighth": 7, "ninth": 8, "tenth": 9,
     "last": -1, "latest": -1, "newest": -1, "recent": -1,
 }  # fmt: skip
-NOT_A_PICTURE: Final = (
-    r"(?!\s+(?:\w+\s+)?(?:step|frame|word|token|time|noise|half|part|thing|message|question|prompt|night|week|year|month|day|line|row|opinion))"
-)
+NOT_A_PICTURE: Final = r"(?!\s+(?:\w+\s+)?(?:step|frame|word|token|time|noise|half|part|thing|message|question|prompt|night|week|year|month|day|line|row|opinion))"
 ORDINAL: Final = re.compile(rf"\b({'|'.join(ORDINALS)})\b{NOT_A_PICTURE}")
 NUMBERED: Final = re.compile(r"(?:\b(?:picture|image|pic|number|no\.?|nr\.?)\s*#?\s*|#)(\d+)\b")
-BEFORE: Final = re.compile(r"\b(?:one|picture|image)\s+before(?:\s+(?:the|my)\s+(\w+)|\s+(?:that|this|it))?|\bprevious\b|\bbefore that\b")
+BEFORE: Final = re.compile(
+    r"\b(?:one|picture|image)\s+before(?:\s+(?:the|my)\s+(\w+)|\s+(?:that|this|it))?|\bprevious\b|\bbefore that\b"
+)
 TWO: Final = re.compile(r"\b(?:both|these two|those two|the two|two pictures|last two|previous two|each other)\b")
 OTHER: Final = re.compile(r"\bthe other(?: one| picture)?\b")
 THIS: Final = re.compile(r"\b(?:this|it|its|here|that one)\b")
@@ -33,14 +33,154 @@ NAMED: Final = re.compile(
 )
 # words after "the" that name no thing in a picture
 FIELDS: Final = frozenset(
-    "picture image pic photo one ones step steps seed seeds guidance scale cfg prompt prompts negative model models size sizes resolution"
-    " scheduler sampler noise time times seconds run runs record settings setting weights tokens token words word map maps strip frames"
-    " frame preview start end beginning first second third last next other previous same most more less least fewest highest lowest"
-    " longest shortest slowest fastest number numbers bot you user users person people network processor computer machine gpu cpu card"
-    " hardware version versions format precision hash fingerprint difference thing things way chat conversation message question answer"
-    " colour color colours colors background result results style method parent strength date day hour whole all long much many big high"
-    " exact very total final software python torch diffusers app server channel training data dataset emoji emojis artist artists author"
-    " name names camera lens weather mood score value values count".split()
+    [
+        "picture",
+        "image",
+        "pic",
+        "photo",
+        "one",
+        "ones",
+        "step",
+        "steps",
+        "seed",
+        "seeds",
+        "guidance",
+        "scale",
+        "cfg",
+        "prompt",
+        "prompts",
+        "negative",
+        "model",
+        "models",
+        "size",
+        "sizes",
+        "resolution",
+        "scheduler",
+        "sampler",
+        "noise",
+        "time",
+        "times",
+        "seconds",
+        "run",
+        "runs",
+        "record",
+        "settings",
+        "setting",
+        "weights",
+        "tokens",
+        "token",
+        "words",
+        "word",
+        "map",
+        "maps",
+        "strip",
+        "frames",
+        "frame",
+        "preview",
+        "start",
+        "end",
+        "beginning",
+        "first",
+        "second",
+        "third",
+        "last",
+        "next",
+        "other",
+        "previous",
+        "same",
+        "most",
+        "more",
+        "less",
+        "least",
+        "fewest",
+        "highest",
+        "lowest",
+        "longest",
+        "shortest",
+        "slowest",
+        "fastest",
+        "number",
+        "numbers",
+        "bot",
+        "you",
+        "user",
+        "users",
+        "person",
+        "people",
+        "network",
+        "processor",
+        "computer",
+        "machine",
+        "gpu",
+        "cpu",
+        "card",
+        "hardware",
+        "version",
+        "versions",
+        "format",
+        "precision",
+        "hash",
+        "fingerprint",
+        "difference",
+        "thing",
+        "things",
+        "way",
+        "chat",
+        "conversation",
+        "message",
+        "question",
+        "answer",
+        "colour",
+        "color",
+        "colours",
+        "colors",
+        "background",
+        "result",
+        "results",
+        "style",
+        "method",
+        "parent",
+        "strength",
+        "date",
+        "day",
+        "hour",
+        "whole",
+        "all",
+        "long",
+        "much",
+        "many",
+        "big",
+        "high",
+        "exact",
+        "very",
+        "total",
+        "final",
+        "software",
+        "python",
+        "torch",
+        "diffusers",
+        "app",
+        "server",
+        "channel",
+        "training",
+        "data",
+        "dataset",
+        "emoji",
+        "emojis",
+        "artist",
+        "artists",
+        "author",
+        "name",
+        "names",
+        "camera",
+        "lens",
+        "weather",
+        "mood",
+        "score",
+        "value",
+        "values",
+        "count",
+    ]
 )
 
 
@@ -127,7 +267,12 @@ def _mentions(
         if pool and -len(pool) <= place < len(pool):
             found.append((match.start(), pool[place]))
     this = THIS.search(low)
-    if this is not None and default is not None and found and re.search(r"differ|compare|between|than|\band\b|same", low):
+    if (
+        this is not None
+        and default is not None
+        and found
+        and re.search(r"differ|compare|between|than|\band\b|same", low)
+    ):
         found.append((this.start(), default))
     return [picture for _, picture in sorted(found, key=lambda item: item[0])]
 

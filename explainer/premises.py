@@ -18,16 +18,56 @@ YES_NO: Final = re.compile(
     r"|wasn't it|don't you|confirm)\b[\s?!.,]*(?:please)?[\s?!.]*$",
     re.IGNORECASE,
 )
-POINTERS: Final = re.compile(r"(?:\b(?:picture|image|pic|number|step|frame|no\.?|in|after|at step)\s*#?\s*|#)\d+\b", re.IGNORECASE)
+POINTERS: Final = re.compile(
+    r"(?:\b(?:picture|image|pic|number|step|frame|no\.?|in|after|at step)\s*#?\s*|#)\d+\b", re.IGNORECASE
+)
 ASKED: Final = re.compile(
     r"\b(?:ask(?:ed)?(?:\s+you)?\s+for|type[d]?|wrote|write|said|mention(?:ed)?|wanted|the\s+words?|forgot(?:\s+about)?|missed|include[d]?)\s+"
     r"(?:that\s+)?(?:(?:i\s+)?asked\s+for\s+|i\s+wanted\s+)?(?:an?|the|some|any|my|word)?\s*[\"']?([a-z]{2,})",
 )
-WORD_IN: Final = re.compile(r"[\"']?([a-z]{2,})[\"']?\s+(?:was\s+)?(?:in|into|part of)\s+(?:the|my|its|that)\s+(?:negative\s+)?prompt")
-PUT: Final = re.compile(r"\b(?:put|add(?:ed)?|use[d]?|with|had|have)\s+(?:the\s+word\s+)?[\"']?([a-z]{3,})[\"']?\s+(?:in|into|to|as)\b")
+WORD_IN: Final = re.compile(
+    r"[\"']?([a-z]{2,})[\"']?\s+(?:was\s+)?(?:in|into|part of)\s+(?:the|my|its|that)\s+(?:negative\s+)?prompt"
+)
+PUT: Final = re.compile(
+    r"\b(?:put|add(?:ed)?|use[d]?|with|had|have)\s+(?:the\s+word\s+)?[\"']?([a-z]{3,})[\"']?\s+(?:in|into|to|as)\b"
+)
 NO_WORD: Final = frozenset(
-    "it that this there anything something nothing negative prompt word words in into was were you me exactly picture one what wording text"
-    " stuff things much many more did do mention first second last".split()
+    [
+        "it",
+        "that",
+        "this",
+        "there",
+        "anything",
+        "something",
+        "nothing",
+        "negative",
+        "prompt",
+        "word",
+        "words",
+        "in",
+        "into",
+        "was",
+        "were",
+        "you",
+        "me",
+        "exactly",
+        "picture",
+        "one",
+        "what",
+        "wording",
+        "text",
+        "stuff",
+        "things",
+        "much",
+        "many",
+        "more",
+        "did",
+        "do",
+        "mention",
+        "first",
+        "second",
+        "last",
+    ]
 )
 
 
@@ -93,6 +133,10 @@ def _of_negative(low: str, picture: SeenPicture) -> str:
         match = pattern.search(low)
         if match and match.group(1) not in NO_WORD and match.group(1) not in STOP:
             return _of_words(f"the word {match.group(1)}", set(words(negative)), "the negative prompt")
-    if YES_NO.search(low) and re.search(r"\b(?:have|has|had|use|used|any|anything|was|there|put)\b", low) and "do anything" not in low:
+    if (
+        YES_NO.search(low)
+        and re.search(r"\b(?:have|has|had|use|used|any|anything|was|there|put)\b", low)
+        and "do anything" not in low
+    ):
         return "Yes. " if negative else "No. "
     return ""

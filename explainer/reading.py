@@ -19,8 +19,13 @@ LEANS: Final = re.compile(
     r"|what is that|what is it|did this|did it|which one|who|when|where|it|that|those)\b",
     re.IGNORECASE,
 )
-SURE: Final = re.compile(r"^(?:are you (?:really )?sure|really|sure|is that (?:true|right|certain)|honestly|seriously)\b", re.IGNORECASE)
-MORE: Final = re.compile(r"^(?:please )?(?:tell me more|more|go on|continue|explain more|say more|in more detail|more details?|elaborate)\b", re.IGNORECASE)
+SURE: Final = re.compile(
+    r"^(?:are you (?:really )?sure|really|sure|is that (?:true|right|certain)|honestly|seriously)\b", re.IGNORECASE
+)
+MORE: Final = re.compile(
+    r"^(?:please )?(?:tell me more|more|go on|continue|explain more|say more|in more detail|more details?|elaborate)\b",
+    re.IGNORECASE,
+)
 PRONOUN: Final = re.compile(r"\b(?:it|its|that|this|they|them|those|these|so|one|there)\b", re.IGNORECASE)
 WHY: Final = re.compile(r"\b(?:why|how come|what for|reason)\b", re.IGNORECASE)
 GENERAL: Final = re.compile(
@@ -55,7 +60,9 @@ class Reading:
 
 def read(question: Question, spelling: Spelling) -> Reading:
     """Make a question ready to be looked up."""
-    own_words = [word for picture in question.pictures for word in (*words(picture.run.request.prompt), *words(picture.owner))]
+    own_words = [
+        word for picture in question.pictures for word in (*words(picture.run.request.prompt), *words(picture.owner))
+    ]
     text = spelling.mend(expanded(question.text), own_words)
     core = stripped(text)
     context = _context(question, spelling) if leans(text) else ""
@@ -84,7 +91,12 @@ def leans(text: str) -> bool:
     low = plain(text).lower().lstrip()
     if len(words(core)) > SHORT:
         return False
-    return bool(LEANS.search(core) or low.startswith(("and ", "but ", "or ")) or not content(core) or (PRONOUN.search(core) and len(content(core)) <= 2))
+    return bool(
+        LEANS.search(core)
+        or low.startswith(("and ", "but ", "or "))
+        or not content(core)
+        or (PRONOUN.search(core) and len(content(core)) <= 2)
+    )
 
 
 def _context(question: Question, spelling: Spelling) -> str:
@@ -106,5 +118,14 @@ def _own_questions(question: Question) -> Iterator[str]:
 
 def _pointers(question: Question) -> set[str]:
     """Stems that only point: words of prompts and names."""
-    named = {stem for picture in question.pictures for text in (picture.run.request.prompt, picture.owner) for stem in content(text)}
-    return named | set(content("first second third fourth fifth last latest previous next picture image before other about between one bob"))
+    named = {
+        stem
+        for picture in question.pictures
+        for text in (picture.run.request.prompt, picture.owner)
+        for stem in content(text)
+    }
+    return named | set(
+        content(
+            "first second third fourth fifth last latest previous next picture image before other about between one bob"
+        )
+    )

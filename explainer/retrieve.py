@@ -1,7 +1,8 @@
 """Finds what a question is about: passages, fields of the record, things nobody records, experiments, small talk.
 
-Everything that can answer is an `Entry` with example questions; the nearest of these to what was asked counts, mixed with
-BM25 (Robertson and Zaragoza 2009) over all its words. Vectors of the entries are computed once and kept in the data folder,
+Everything that can answer is an `Entry` with example questions. What was asked is compared with the nearest of these, with
+the entry's sentences and its whole text, and by BM25 (Robertson and Zaragoza 2009) with all its words: the examples serve
+questions that were foreseen, the rest those that were not (docs/decisions/0161). Vectors of the entries are computed once and kept in the data folder,
 under a name that changes with the entries and the encoder. Knows no pictures and forms no sentence.
 """
 
@@ -21,15 +22,25 @@ from typing import Literal
 import numpy as np
 
 from explainer.encoder import Encoder, Vectors
-from explainer.language import content, words
+from explainer.language import content, sentences, words
 from explainer.passages import Passage
 
 log = logging.getLogger(__name__)
 
 CARDS = Path(__file__).parent / "cards.toml"
-NEAREST, AROUND, LEXICAL = 0.70, 0.15, 0.15  # weights of: best example, mean of the three best, BM25
+PARAPHRASES = Path(__file__).parent / "paraphrases.toml"
+NEAREST, AROUND, SENTENCE, WHOLE, LEXICAL = (
+    0.50,
+    0.10,
+    0.12,
+    0.13,
+    0.25,
+)  # best example, mean of the three best, best sentence, text, BM25
+NO_SENTENCE, NO_WHOLE = (
+    0.80,
+    0.70,
+)  # a card has no text; this share of its best example stands for it, as passages have it on average
 K1, B = 1.2, 0.75
-TITLE_WEIGHT = 0.95  # a title is no question, and meets fewer of them
 
 Domain = Literal["passage", "facts", "missing", "acts", "talk"]
 
@@ -65,8 +76,15 @@ class Hit:
 def entries_of(passages: Iterable[Passage], cards: Path = CARDS) -> tuple[Entry, ...]:
     """All that can answer: the passages and the cards."""
     known = tomllib.loads(cards.read_text(encoding="utf-8"))
+    also = tomllib.loads(PARAPHRASES.read_text(encoding="utf-8"))
     from_passages = [
-        Entry(key=passage.id, domain="passage", questions=passage.questions, title=passage.title, body=passage.text)
+        Entry(
+            key=passage.id,
+            domain="passage",
+            questions=(*passage.questions, *also.get(passage.id, ())),
+            title=passage.title,
+            body=passage.text,
+        )
         for passage in passages
     ]
     domains: tuple[Domain, ...] = ("facts", "missing", "acts", "talk")
@@ -84,14 +102,12 @@ class Index:
     def __init__(self, entries: Sequence[Entry], encoder: Encoder, cache: Path) -> None:
         self.entries = tuple(entries)
         self._encoder = encoder
-        texts = [text for entry in self.entries for text in _texts(entry)]
-        self._vectors = cached_vectors(texts, encoder, cache)
-        self._weights = np.array(
-            [weight for entry in self.entries for weight in _weights(entry)], np.float32
-        )
-        sizes = [len(_texts(entry)) for entry in self.entries]
-        self._ends = np.cumsum(sizes)
-        self._starts = self._ends - sizes
+        groups = [group for entry in self.entries for group in (_asked(entry), _said(entry))]
+        self._vectors = cached_vectors([text for group in groups for text in group], encoder, cache)
+        ends = np.cumsum([len(group) for group in groups])
+        starts = ends - [len(group) for group in groups]
+        self._asked = [slice(*span) for span in zip(starts[::2], ends[::2], strict=True)]
+        self._said = [slice(*span) for span in zip(starts[1::2], ends[1::2], strict=True)]
         self._words = Words([" ".join((entry.title, *entry.questions, entry.body)) for entry in self.entries])
 
     @property
@@ -101,20 +117,28 @@ class Index:
 
     def vocabulary(self) -> Counter[str]:
         """The words of all entries, with how often they occur."""
-        return Counter(word for entry in self.entries for word in words(" ".join((*entry.questions, entry.title, entry.body))))
+        return Counter(
+            word for entry in self.entries for word in words(" ".join((*entry.questions, entry.title, entry.body)))
+        )
 
     def rank(self, variants: Mapping[str, float]) -> list[Hit]:
         """All entries, best first. `variants`: ways to read what was asked, each with how much it counts (0..1)."""
-        texts, weights = list(variants), np.array(list(variants.values()), np.float32)
-        cosines = (self._encoder.encode(texts) @ self._vectors.T) * self._weights * weights[:, None]
+        weights = np.array(list(variants.values()), np.float32)
+        cosines = (self._encoder.encode(list(variants)) @ self._vectors.T) * weights[:, None]
         lexical = np.max([self._words.scores(text) * weight for text, weight in variants.items()], axis=0)
         best = cosines.max(axis=0)
-        hits = []
-        for i, entry in enumerate(self.entries):
-            own = np.sort(best[self._starts[i] : self._ends[i]])[::-1]
-            score = NEAREST * own[0] + AROUND * own[:3].mean() + LEXICAL * lexical[i]
-            hits.append(Hit(entry=entry, score=float(score), cosine=float(own[0])))
+        hits = [self._hit(i, best, float(lexical[i])) for i in range(len(self.entries))]
         return sorted(hits, key=lambda hit: -hit.score)
+
+    def _hit(self, i: int, best: Vectors, lexical: float) -> Hit:
+        asked = np.sort(best[self._asked[i]])[::-1]
+        nearest, around = float(asked[0]), float(asked[:3].mean())
+        said = best[self._said[i]]
+        sentence, whole = (
+            (float(said[:-1].max()), float(said[-1])) if said.size else (NO_SENTENCE * nearest, NO_WHOLE * nearest)
+        )
+        score = NEAREST * nearest + AROUND * around + SENTENCE * sentence + WHOLE * whole + LEXICAL * lexical
+        return Hit(entry=self.entries[i], score=score, cosine=nearest)
 
 
 class Words:
@@ -177,9 +201,11 @@ def _keep(path: Path, vectors: Vectors) -> None:
         log.warning("vectors cannot be kept in %s: %s", path.parent, error)
 
 
-def _texts(entry: Entry) -> tuple[str, ...]:
+def _asked(entry: Entry) -> tuple[str, ...]:
+    """The texts that a question may be like."""
     return (*entry.questions, entry.title) if entry.title else entry.questions
 
 
-def _weights(entry: Entry) -> list[float]:
-    return [1.0] * len(entry.questions) + [TITLE_WEIGHT] * bool(entry.title)
+def _said(entry: Entry) -> tuple[str, ...]:
+    """The sentences that may answer it, then the whole text."""
+    return (*sentences(entry.body), entry.body) if entry.body else ()

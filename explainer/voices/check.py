@@ -51,7 +51,11 @@ def faults(said: str, answer: Answer) -> list[str]:
         own = content(sentence)
         if own and sum(word in stems for word in own) / len(own) < COVERED:
             found.append(f"a sentence of other things: {sentence[:60]}")
-        found += [f"a name that is not in the evidence: {name}" for name in NAME.findall(sentence) if name.lower() not in names and stem(name.lower()) not in stems]
+        found += [
+            f"a name that is not in the evidence: {name}"
+            for name in NAME.findall(sentence)
+            if name.lower() not in names and stem(name.lower()) not in stems
+        ]
     return found
 
 
@@ -61,7 +65,9 @@ def _turned(said: str, answer: Answer) -> list[str]:
     ours, theirs = LEADS.match(answer.text), LEADS.match(said)
     if ours and (theirs is None or theirs.group(1).lower() != ours.group(1).lower()):
         found.append("a yes or no was lost or turned")
-    if answer.route == "no record" and not re.search(r"no record|not recorded|don't know|do not know", plain(said), re.IGNORECASE):
+    if answer.route == "no record" and not re.search(
+        r"no record|not recorded|don't know|do not know", plain(said), re.IGNORECASE
+    ):
         found.append("does not say that there is no record")
     if answer.route in ("run", "both"):
         first = sentences(answer.text)[0]

@@ -18,7 +18,7 @@ from generation.frames import FRAME_HEADER, Message, length_of, pack
 WRITE_LIMIT = 10.0  # seconds for the child to take a message
 STOP_GRACE = 5.0  # seconds between waiting, SIGTERM and SIGKILL
 LOG_CHUNK = 2**16
-SECRETS = frozenset({"DISCORD_TOKEN", "DARKROOM_TOKEN"})  # no business of any child's
+SECRETS = frozenset({"DISCORD_TOKEN", "DARKROOM_TOKEN", "DARKROOM_VOICE_KEY"})  # no business of any child's
 
 
 class ChildGone(Exception):

@@ -14,6 +14,8 @@ from bot.client import DarkroomBot, create_bot
 from bot.delivery import Spawn
 from bot.parts import Parts
 from bot.settings import Settings
+from explainer.desk import Desk
+from explainer.link import ReaderLink
 from generation.models import ModelInfo, Models, pocket_model
 from generation.studio import Studio
 from store.database import Database
@@ -51,7 +53,8 @@ class Stage:
         self.worker = ScriptedDispatcher(models)
         studio = Studio(database, files, self.worker, models, most_waiting=self.settings.waiting_limit)
         await studio.start()
-        self.parts = Parts(database=database, files=files, studio=studio)
+        reader = ReaderLink(self.settings.reader)  # it starts with the first question
+        self.parts = Parts(database=database, files=files, studio=studio, desk=Desk(database, reader), reader=reader)
         self.bot = create_bot(self.settings, parts=self.parts, spawn=spawn, progress_interval=INTERVAL)
         return self.bot
 

@@ -27,7 +27,9 @@ class Item:
     kind: str
     scene: str
     asked: tuple[str, ...]  # the last is examined, those before lead to it
-    sources: tuple[str, ...]  # any of them is right: a field of the record, "missing", a passage's id, or a folder of passages
+    sources: tuple[
+        str, ...
+    ]  # any of them is right: a field of the record, "missing", a passage's id, or a folder of passages
     must: tuple[str, ...]  # regular expressions, all of which the answer must match
     must_not: tuple[str, ...]
 
@@ -74,7 +76,9 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     lines += [_line(kind, by_kind[kind]) for kind in KINDS if by_kind[kind]]
     lines.append(_line("all", outcomes))
     times = sorted(outcome.seconds for outcome in outcomes)
-    lines.append(f"median {times[len(times) // 2] * 1000:.0f} ms, 95 % within {times[int(len(times) * 0.95)] * 1000:.0f} ms")
+    lines.append(
+        f"median {times[len(times) // 2] * 1000:.0f} ms, 95 % within {times[int(len(times) * 0.95)] * 1000:.0f} ms"
+    )
     return "\n".join(lines)
 
 
@@ -100,7 +104,9 @@ def _ask(answerer: Answerer, item: Item) -> Outcome:
         turns = (
             *turns,
             SeenTurn(id=number, speaker="Ann", mine=True, said=said, created_at=now),
-            SeenTurn(id=number + 1, speaker=None, mine=False, said=answer.text, created_at=now + 1, picture=answer.picture),
+            SeenTurn(
+                id=number + 1, speaker=None, mine=False, said=answer.text, created_at=now + 1, picture=answer.picture
+            ),
         )
     asked = question(item.scene, item.asked[-1], turns)
     before = time.perf_counter()

@@ -14,14 +14,28 @@ VERSIONS = {"darkroom": "0.1.0", "torch": "2.13.0", "diffusers": "0.42.1", "tran
 
 def picture(number: int, prompt: str, **values: Any) -> SeenPicture:
     """A picture; `values` are fields of its request, its facts or itself."""
-    request = {"prompt": prompt, "seed": 1, "steps": 40, "guidance_scale": 3.5, "width": 128, "height": 128, "model": "pocket"}
+    request = {
+        "prompt": prompt,
+        "seed": 1,
+        "steps": 40,
+        "guidance_scale": 3.5,
+        "width": 128,
+        "height": 128,
+        "model": "pocket",
+    }
     facts = {
         "scheduler": "DDIMScheduler", "scheduler_config": {}, "prediction_type": "v_prediction", "seconds": 2.613, "dtype": "float32",
         "device": "cpu", "versions": VERSIONS, "weights_sha256": digest("pocket"), "image_sha256": digest(prompt),
     }  # fmt: skip
     seen: dict[str, Any] = {"mine": True, "owner": "Ann", "has_steps": True}
     for name, value in values.items():
-        group = request if name in GenerationRequest.__struct_fields__ else facts if name in RunFacts.__struct_fields__ else seen
+        group = (
+            request
+            if name in GenerationRequest.__struct_fields__
+            else facts
+            if name in RunFacts.__struct_fields__
+            else seen
+        )
         group[name] = value
     made = GenerationRequest(**request)
     taken = int(made.steps * (made.strength or 1))
@@ -72,7 +86,11 @@ def question(scene: str, text: str, turns: tuple[SeenTurn, ...] = ()) -> Questio
     name, _, about = scene.partition(":")
     pictures = SCENES[name]
     asked = tuple(
-        SeenTurn(id=seen.id, speaker=seen.owner, mine=seen.mine, said=seen.run.request.prompt, created_at=seen.created_at - 5)
+        SeenTurn(
+            id=seen.id, speaker=seen.owner, mine=seen.mine, said=seen.run.request.prompt, created_at=seen.created_at - 5
+        )
         for seen in pictures
     )
-    return Question(text=text, asker="Ann", about=int(about) if about else None, pictures=pictures, turns=(*asked, *turns))
+    return Question(
+        text=text, asker="Ann", about=int(about) if about else None, pictures=pictures, turns=(*asked, *turns)
+    )
