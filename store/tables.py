@@ -40,7 +40,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only INTEG
 WAITING_ONLY = text("state = 'waiting'")
 RUNNING_ONLY = text("state = 'running'")
 UNDELIVERED = text("delivered_at IS NULL AND place IS NOT NULL")
-LINE = ("priority", "tag", "id", "person_id", "model", "cost", "deaths", "most_running")
+LINE = ("priority", "tag", "id", "person_id", "model", "cost", "deaths", "most_running", "state")
 
 guild_settings = Table(
     "guild_settings",
@@ -233,7 +233,7 @@ runs = Table(
     ),
     Column("created_at", Float, nullable=False),
     comment="one execution of a job that made a picture",
-    info=when_forgotten(Along(table="jobs")),
+    info=when_forgotten(Along(table="jobs", by="job_id")),
 )
 
 pictures = Table(
@@ -263,7 +263,7 @@ pictures = Table(
         info=names_file(File(suffix=".png")),
     ),
     comment="a picture that a person has",
-    info=when_forgotten(Along(table="runs")),
+    info=when_forgotten(Along(table="runs", by="run_id")),
     sqlite_autoincrement=True,
 )
 
@@ -278,5 +278,5 @@ evidence = Table(
     Column("picture_id", Id, ForeignKey("pictures.id", ondelete="CASCADE"), index=True, comment="whose run it is"),
     Column("heard_id", Id, ForeignKey("turns.id", ondelete="CASCADE"), index=True, comment="the turn it quotes"),
     comment="what a turn of Darkroom's stands on, or which picture a person's turn is about",
-    info=when_forgotten(Along(table="turns")),
+    info=when_forgotten(Along(table="turns", by="turn_id")),
 )

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 WAITING = sa.text("state = 'waiting'")
-LINE = ["priority", "tag", "id", "person_id", "model", "cost", "deaths", "most_running"]
+LINE = ["priority", "tag", "id", "person_id", "model", "cost", "deaths", "most_running", "state"]
 JOBS = sa.table("jobs", sa.column("request", sa.JSON()), sa.column("model", sa.Text()))
 
 
