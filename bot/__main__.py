@@ -22,6 +22,8 @@ from bot.settings import Settings, load_settings
 COMMANDS: dict[str, str] = {  # name -> module, imported when the command line is read
     "run": "bot.run",
     "imagine": "bot.terminal",
+    "tour": "bot.tour_command",
+    "chat": "bot.chat",
     "models": "bot.model_list",
     "doctor": "bot.doctor",
     "migrate": "bot.migrate",

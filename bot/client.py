@@ -13,16 +13,30 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.cogs.backstage import BackstageCog
+from bot.cogs.chat import Chat
+from bot.cogs.explain import Explain
+from bot.cogs.history import History
 from bot.cogs.imagine import Imagine
+from bot.cogs.metadata import MetadataCog
 from bot.cogs.models import ModelsCog
 from bot.cogs.original import OriginalCog
+from bot.cogs.privacy import Privacy
 from bot.conversation import Conversation
 from bot.delivery import Delivery, Spawn
+from bot.dialogue import Dialogue
 from bot.errors import tell
+from bot.exhibits import Exhibits
+from bot.marking import Marking
+from bot.memory import Memory
 from bot.offers import Offers
 from bot.parts import Parts, open_parts
+from bot.privacy import PrivacyDesk
+from bot.recollection import Recollection
 from bot.settings import Settings
-from bot.views import offer, picture
+from bot.talk import Talk
+from bot.views import beneath, offer, picture, privacy, talk, tour
+from generation.backstage import Backstage
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +54,19 @@ class DarkroomTree(app_commands.CommandTree["DarkroomBot"]):
 
 
 class DarkroomBot(commands.Bot):
-    """Discord's side of Darkroom. `conversation`, `delivery` and `offers` are there from `setup_hook` on."""
+    """Discord's side of Darkroom. All parts are there from `setup_hook` on."""
 
     conversation: Conversation
     delivery: Delivery
+    marking: Marking
+    exhibits: Exhibits
+    backstage: Backstage
     offers: Offers
+    memory: Memory
+    talk: Talk
+    dialogue: Dialogue
+    recollection: Recollection
+    privacy: PrivacyDesk
     parts: Parts
 
     def __init__(self, settings: Settings, *, parts: Parts | None, spawn: Spawn, interval: float) -> None:
@@ -54,7 +76,7 @@ class DarkroomBot(commands.Bot):
             command_prefix=commands.when_mentioned,
             tree_cls=DarkroomTree,
             help_command=None,
-            intents=discord.Intents.default(),
+            intents=intents_of(settings),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,  # what is needed of a message is in the store
             activity=discord.CustomActivity("/imagine a picture"),
@@ -71,13 +93,27 @@ class DarkroomBot(commands.Bot):
         self.parts = given if given is not None else await self._stack.enter_async_context(open_parts(self.settings))
         self.conversation = Conversation(self.parts.studio)
         studio = self.parts.studio
-        self.delivery = Delivery(self, studio, self.conversation, interval=self._interval, spawn=self._spawn)
+        self.marking = Marking(self.parts.database, self.parts.signer)
+        self.delivery = Delivery(
+            self, studio, self.conversation, interval=self._interval, spawn=self._spawn, marking=self.marking
+        )
         self._stack.push_async_callback(self.delivery.close)
+        self.exhibits = Exhibits(self.conversation, self.marking)
+        self.backstage = Backstage(studio)
         self.offers = Offers(self.conversation, self.delivery)
+        self.memory = Memory(self.parts.database, self.parts.files, studio)
+        self.talk = Talk(self.conversation, self.memory, self.parts.desk)
+        self.dialogue = Dialogue(self)
+        self.recollection = Recollection(self.conversation, self.memory)
+        self.privacy = PrivacyDesk(self, self._spawn)
         await self.add_cog(Imagine(self))
+        for cog in (Explain(self), Chat(self), History(self), Privacy(self)):
+            await self.add_cog(cog)
         await self.add_cog(ModelsCog(self))
         await self.add_cog(OriginalCog(self))
-        self.add_dynamic_items(*picture.BUTTONS, *offer.BUTTONS)
+        await self.add_cog(BackstageCog(self))
+        await self.add_cog(MetadataCog(self))
+        self.add_dynamic_items(*picture.BUTTONS, *beneath.BUTTONS, *tour.BUTTONS, *talk.BUTTONS, *privacy.BUTTONS, *offer.BUTTONS)
         await self.tree.sync()
         await self.delivery.start()
 
@@ -92,6 +128,13 @@ class DarkroomBot(commands.Bot):
 
     async def on_message(self, message: discord.Message, /) -> None:
         """There are no prefix commands, so a message is none."""
+
+
+def intents_of(settings: Settings) -> discord.Intents:
+    """What the bot asks Discord to hear: nothing of others' messages beyond what speaks to it, unless that is set."""
+    intents = discord.Intents.default()
+    intents.message_content = settings.hears_everything
+    return intents
 
 
 def create_bot(

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable, Sequence
 
 from bot.errors import NotAllowed, NotThere
 from generation.models import ModelInfo, Models
+from generation.pictures.lineage import Node, draw_lineage
 from generation.pictures.strip import choose_steps, draw_strip
-from generation.queue import same_person
+from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
+from generation.queue import FRESH, same_person
 from generation.request import GenerationRequest, make_request, parse_size
-from generation.studio import Job, Owner, Picture, Place, Studio
+from generation.studio import Job, Origin, Owner, Picture, Place, Studio
+from generation.touches import checked_touches
 from generation.vocabulary import Lexicon, Lexicons
+from store.visibility import Viewer
 
 
 class Conversation:
@@ -51,6 +56,7 @@ class Conversation:
         guidance_scale: float | None = None,
         size: str | None = None,
         model: str | None = None,
+        touches: Iterable[str] = (),
     ) -> GenerationRequest:
         """The request of an `/imagine`; None means the model's own value.
 
@@ -67,6 +73,7 @@ class Conversation:
             guidance_scale=guidance_scale,
             width=width,
             height=height,
+            touches=touches,
         )
 
     def lexicon(self, model: str) -> Lexicon | None:
@@ -87,16 +94,18 @@ class Conversation:
         lexicon = self.lexicon(request.model)
         return () if lexicon is None else lexicon.unknown(request.prompt)
 
-    async def submit(self, request: GenerationRequest, person: Owner, place: Place | None = None) -> Job:
+    async def submit(
+        self, request: GenerationRequest, person: Owner, place: Place | None = None, origin: Origin = FRESH
+    ) -> Job:
         """Store the request as a job that waits.
 
         Raises:
             QueueFull: the person has too many waiting.
         """
-        return await self._studio.submit(request, person, place)
+        return await self._studio.submit(request, person, place, origin)
 
-    async def again_request(self, picture_id: int) -> GenerationRequest:
-        """The request of a picture with a new seed, checked against what its model can do today.
+    async def again_request(self, picture_id: int) -> tuple[GenerationRequest, Origin]:
+        """The request of a picture with a new seed, checked against what its model can do today; and where it is from.
 
         Raises:
             NotThere: the picture is gone.
@@ -104,7 +113,7 @@ class Conversation:
         """
         picture = await self.picture(picture_id)
         self._studio.models.get(picture.run.request.model)
-        return picture.run.request.again()
+        return picture.run.request.again(), Origin(parent=picture.id, method="again", private=picture.private)
 
     async def picture(self, picture_id: int) -> Picture:
         """A picture with the facts of its run.
@@ -134,16 +143,74 @@ class Conversation:
             raise NotAllowed("Only the person who asked for this picture can fetch its file.")
         return picture
 
-    async def strip(self, picture_id: int) -> bytes:
-        """The strip of a picture's run, as PNG.
+    async def strip(self, picture_id: int, *, noisy: bool = False) -> bytes:
+        """The strip of a picture's run, as PNG; `noisy`: with the noisy latents as a second row.
 
         Raises:
             NotThere: the picture is gone.
             WorkerError: its steps cannot be decoded now.
         """
-        picture = await self.picture(picture_id)
-        frames = await self._studio.frames(picture_id, choose_steps(picture.run.noise_levels))
-        return await asyncio.to_thread(draw_strip, frames)
+        run = (await self.picture(picture_id)).run
+        steps = choose_steps(run.noise_levels, changes=run.changes or None)
+        frames = await self._studio.frames(picture_id, steps, noisy=noisy)
+        return await asyncio.to_thread(draw_strip, frames, noisy=noisy)
+
+    async def timelapse(self, picture_id: int) -> bytes:
+        """The way to the picture as an animated WebP.
+
+        Raises:
+            NotThere: the picture is gone.
+            WorkerError: its steps cannot be decoded now.
+        """
+        run = (await self.picture(picture_id)).run
+        steps = choose_steps(run.noise_levels, TIMELAPSE_FRAMES, run.changes or None)
+        return await asyncio.to_thread(draw_timelapse, await self._studio.frames(picture_id, steps))
+
+    async def touch_up(self, picture_id: int, touches: Iterable[str], person: Owner) -> Picture:
+        """Do these final touches, and no others, to what diffusion made.
+
+        Raises:
+            NotThere: the picture is gone.
+            NotAllowed: it is not this person's.
+            GenerationError: they cannot be done.
+        """
+        await self.picture(picture_id)
+        touched = await self._studio.touch_up(picture_id, checked_touches(touches), by=person)
+        if touched is None:
+            raise NotAllowed("Only the person who asked for this picture can touch it up.")
+        return touched
+
+    async def seen(self, viewer: Viewer, picture_id: int) -> Picture:
+        """A picture that the viewer may be told of.
+
+        Raises:
+            NotThere: it is not there, or not for them; which of the two is not said.
+        """
+        found = await self._studio.seen(viewer, ids=[picture_id])
+        if not found:
+            raise NotThere("There is no such picture here, or it is not for you to see.")
+        return found[0]
+
+    async def pictures(self, viewer: Viewer, *, limit: int) -> list[Picture]:
+        """The newest pictures that the viewer may be told of."""
+        return await self._studio.seen(viewer, limit=limit)
+
+    async def lineage(self, picture_id: int, viewer: Viewer) -> bytes:
+        """The picture's family as a tree, as PNG.
+
+        Raises:
+            NotThere: the viewer may not be told of it.
+        """
+        family = await self._studio.family(picture_id, viewer)
+        if not family:
+            raise NotThere("There is no such picture here, or it is not for you to see.")
+        return await asyncio.to_thread(_drawn, family, picture_id)
+
+    async def tree(self, viewer: Viewer, *, limit: int) -> bytes | None:
+        """The newest pictures of the conversation with their families, as PNG; None where there are none."""
+        pictures = await self._studio.seen(viewer, limit=limit)
+        nodes = [(picture.id, picture.parent, picture) for picture in reversed(pictures)]
+        return await asyncio.to_thread(_drawn, nodes, None) if nodes else None
 
     async def delete(self, picture_id: int, person: Owner) -> None:
         """Delete a picture, its steps and its record for good.
@@ -164,6 +231,19 @@ class Conversation:
         """
         if not await self._studio.cancel(job_id, by=person):
             raise NotAllowed("Only the person who asked can cancel this, and only until it is finished.")
+
+
+def _drawn(family: Sequence[tuple[int, int | None, Picture | None]], chosen: int | None) -> bytes:
+    nodes = [
+        Node(
+            id=number,
+            parent=parent,
+            picture=None if picture is None else picture.path.read_bytes(),
+            method=None if picture is None else picture.method,
+        )
+        for number, parent, picture in family
+    ]
+    return draw_lineage(nodes, chosen)
 
 
 def _multiple(pixels: float, model: ModelInfo) -> int:

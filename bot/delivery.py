@@ -26,12 +26,13 @@ import discord
 from bot import cards, letters
 from bot.conversation import Conversation
 from bot.errors import NotAllowed, explain, new_reference
+from bot.marking import Marking
 from bot.places import (
     MessagePlace,
     direct_place,
-    file_limit,
     message_place,
     missing_permissions,
+    owner_in,
     owner_of,
     place_of,
     posting_place,
@@ -39,6 +40,7 @@ from bot.places import (
 from bot.postbox import Letter, Postbox, Undeliverable
 from generation.errors import GenerationError
 from generation.events import STARTING, Loading
+from generation.queue import FRESH
 from generation.request import GenerationRequest
 from generation.studio import (
     Job,
@@ -48,6 +50,7 @@ from generation.studio import (
     JobProgressed,
     JobStarted,
     JobUpdate,
+    Origin,
     Place,
     Studio,
 )
@@ -168,9 +171,11 @@ class Delivery:
         *,
         interval: float,
         spawn: Spawn = asyncio.create_task,
+        marking: Marking | None = None,
     ) -> None:
         """`interval`: seconds between two edits of a message. `spawn` starts a background task."""
         self._conversation = conversation
+        self._marking = marking
         self._studio = studio
         self._postbox = Postbox(bot)
         self._interval = interval
@@ -195,7 +200,14 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def ask(self, interaction: discord.Interaction, request: GenerationRequest, *, strip: bool = False) -> None:
+    async def ask(
+        self,
+        interaction: discord.Interaction,
+        request: GenerationRequest,
+        *,
+        strip: bool = False,
+        origin: Origin = FRESH,
+    ) -> None:
         """Answer the interaction at once, store the request as a job, and keep the answer true from then on.
 
         Raises:
@@ -207,29 +219,40 @@ class Delivery:
                 f"I cannot show pictures in this channel, as I lack the permission {' and '.join(missing)}; "
                 "somebody who manages this server can give it to me in the channel's settings."
             )
-        answer = await interaction.response.send_message(embed=cards.asked(request))
+        answer = await interaction.response.send_message(embed=cards.asked(request), ephemeral=origin.private)
         assert answer.message_id is not None  # Discord names the message that it has just made
-        place = place_of(interaction, answer.message_id, with_strip=strip)
+        place = place_of(interaction, answer.message_id, with_strip=strip, private=origin.private)
         try:
-            job = await self._conversation.submit(request, owner_of(interaction), place)
+            job = await self._conversation.submit(request, owner_of(interaction), place, origin)
         except BaseException:
             with contextlib.suppress(discord.HTTPException):
                 await interaction.delete_original_response()
             raise
         self._follow(job)
 
-    async def add_strip(self, interaction: discord.Interaction, picture_id: int) -> None:
-        """Add the strip to the message with the picture, so that the two are kept and deleted together.
+    async def reply(
+        self, message: discord.Message, request: GenerationRequest, origin: Origin, note: str | None = None
+    ) -> None:
+        """Answer a message with a picture to come. `note` stands above it.
 
         Raises:
-            NotThere: the picture was deleted.
-            WorkerError: its steps cannot be decoded now.
+            QueueFull: the person has too many jobs waiting; the answer is taken back.
         """
-        await interaction.response.defer()
-        strip = await self._conversation.strip(picture_id)
-        picture = await self._conversation.picture(picture_id)
-        letter = await letters.finished(picture, strip, file_limit=file_limit(interaction))
-        await interaction.edit_original_response(**letter.as_edit())
+        reference = message.to_reference(fail_if_not_exists=False)
+        answer = await message.channel.send(note, embed=cards.asked(request), reference=reference, mention_author=False)
+        place = Place(
+            guild=None if message.guild is None else str(message.guild.id),
+            channel=str(message.channel.id),
+            message=str(answer.id),
+            extra={"bot_sees_it": True},
+        )
+        try:
+            job = await self._conversation.submit(request, owner_in(message), place, origin)
+        except BaseException:
+            with contextlib.suppress(discord.HTTPException):
+                await answer.delete()
+            raise
+        self._follow(job)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._spawn(work)
@@ -417,7 +440,10 @@ class Delivery:
         picture = await self._studio.picture_of(job.id) if job.state == DONE else None
         if picture is not None:
             strip = await self._strip(picture.id) if followed.place.with_strip else None
-            return await letters.finished(picture, strip, file_limit=limit)
+            guild = job.place.guild if job.place is not None else None
+            return await letters.finished(
+                picture, letters.Shown(strip=strip), file_limit=limit, marking=self._marking, guild=guild
+            )
         if job.state == FAILED:
             return letters.ended(cards.failed(job.request, job.reason or NO_REASON, job.reference))
         return letters.ended(cards.ended(job.request, "Cancelled." if job.state == CANCELLED else "Deleted."))

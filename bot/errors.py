@@ -22,6 +22,7 @@ import discord
 from discord import app_commands
 
 from bot import wording
+from explainer.errors import ExplainerError
 from generation.errors import GenerationError, ModelError, RequestError
 from store.errors import StoreError
 
@@ -78,6 +79,7 @@ class Explained:
 _SENTENCES: dict[type[BaseException], str | None] = {
     # None: the error's own text is the sentence
     BotError: None,
+    ExplainerError: None,
     GenerationError: None,
     StoreError: None,
     discord.Forbidden: "Discord does not let me do that here; I may lack a permission in this channel.",

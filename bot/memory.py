@@ -144,8 +144,9 @@ class Memory:
         return next((row.picture_id for row in stands_on if row.picture_id is not None), None)
 
     async def entries(self, viewer: Viewer, *, limit: int, words: str = "") -> list[Entry]:
-        """The latest turns here that the viewer may be told of, the oldest of them first; with `words`, the best matches
-        of all that they may be told of.
+        """The latest turns here that the viewer may be told of, the oldest of them first.
+
+        With `words`: the best matches of all that they may be told of.
         """
         async with self._database.reading() as connection:
             if words.strip():

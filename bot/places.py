@@ -7,6 +7,7 @@ import dataclasses
 import discord
 
 from generation.studio import Job, Owner, Place
+from store.visibility import Viewer
 
 SOURCE = "discord"
 DEFAULT_FILE_LIMIT = 10 * 2**20  # bytes that Discord takes for one file where nobody pays for more
@@ -34,14 +35,56 @@ class MessagePlace:
     posting: bool = False  # a new message was about to be posted, and may be there
 
 
-def place_of(interaction: discord.Interaction, message_id: int, *, with_strip: bool) -> Place:
-    """Where the answer `message_id` to an interaction stands, as the store keeps it."""
+def owner_in(message: discord.Message) -> Owner:
+    """Who wrote the message."""
+    author = message.author
+    return Owner(source=SOURCE, external_id=str(author.id), name=author.display_name[:NAME_LIMIT])
+
+
+def viewer_of(interaction: discord.Interaction, *, alone: bool = False) -> Viewer:
+    """Who typed or pressed, and where the answer will stand. `alone`: they alone will see it."""
+    guild = interaction.guild_id
+    return Viewer(
+        source=SOURCE,
+        person=str(interaction.user.id),
+        guild=None if guild is None else str(guild),
+        channels=_channels(interaction.channel_id, interaction.channel),
+        alone=alone or (guild is None and interaction.context.dm_channel),
+    )
+
+
+def viewer_in(message: discord.Message) -> Viewer:
+    """Who wrote the message, and where."""
+    return Viewer(
+        source=SOURCE,
+        person=str(message.author.id),
+        guild=None if message.guild is None else str(message.guild.id),
+        channels=_channels(message.channel.id, message.channel),
+        alone=message.guild is None,
+    )
+
+
+def _channels(channel_id: int | None, channel: object) -> tuple[str, ...]:
+    """The channel, and of a thread the one that it belongs to."""
+    parent = channel.parent_id if isinstance(channel, discord.Thread) else None
+    return tuple(str(known) for known in (channel_id, parent) if known is not None)
+
+
+def place_of(interaction: discord.Interaction, message_id: int, *, with_strip: bool, private: bool = False) -> Place:
+    """Where the answer `message_id` to an interaction stands, as the store keeps it.
+
+    `private`: its person alone sees it, so that the bot's own token does not reach it.
+    """
     return Place(
         guild=str(interaction.guild_id) if interaction.guild_id is not None else None,
         channel=str(interaction.channel_id),
         message=str(message_id),
         interaction=interaction.token,
-        extra={"bot_sees_it": bot_sees(interaction), "with_strip": with_strip, "file_limit": file_limit(interaction)},
+        extra={
+            "bot_sees_it": bot_sees(interaction) and not private,
+            "with_strip": with_strip,
+            "file_limit": file_limit(interaction),
+        },
     )
 
 

@@ -12,7 +12,8 @@ from typing import Literal, Protocol
 Intent = Literal["create", "ask", "chat", "unsure"]
 
 _QUESTION = re.compile(
-    r"\?\s*$|^(why|what|how|which|who|whose|when|where|is|are|was|were|does|did|do|has|have|explain|describe|tell me)\b",
+    r"\?\s*$|^(why|what|how|which|who|whose|when|where|is|are|was|were|does|did|do|has|have)\b"
+    r"|^(explain|describe|tell me)\b",
     re.IGNORECASE,
 )
 _DRAW = re.compile(r"^(?:please\s+)?(?:draw|paint|sketch|imagine)(?:\s+(?:me|us))?\s+(?P<what>.+)$", re.I | re.S)

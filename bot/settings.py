@@ -70,7 +70,13 @@ class Settings(BaseSettings):
     playground_port: int = Field(default=8017, ge=0, le=65535)  # 0: any free port
     open_browser: bool = True
     progress_interval: float = Field(default=1.5, ge=MIN_PROGRESS_INTERVAL, le=60)  # seconds between edits
+    message_content: bool | None = None  # the privileged intent, for whole threads; None: in the playground only
     waiting_limit: int = Field(default=20, ge=1, le=10_000)  # jobs that one person may have waiting
+    keep_steps_days: float = Field(default=90.0, gt=0)  # after which a run's steps are deleted; its picture stays
+    upscaler: Path | None = None  # a super-resolution model for final touches, as safetensors
+    credentials_certificate: Path | None = None  # PEM chain that signs content credentials; None: there are none
+    credentials_key: Path | None = None  # PEM key of that certificate
+    credentials_timestamps: str | None = None  # address of an RFC 3161 server that vouches for the time
     voice: Literal["record", "transformers", "openai"] = "record"  # who puts answers into words
     voice_tone: Literal["plain", "wry"] = "plain"
     voice_model: str = ""  # transformers: a folder, a hub id or a .gguf file; openai: the server's name for it
@@ -107,6 +113,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The SQLAlchemy address of the database."""
         return self.database or f"sqlite+aiosqlite:///{self.data / DATABASE_NAME}"
+
+    @property
+    def hears_everything(self) -> bool:
+        """Whether the bot asks for the message-content intent, which the developer portal has to grant."""
+        return self.discord_token is None if self.message_content is None else self.message_content
 
     @property
     def known_models(self) -> Models:

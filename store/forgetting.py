@@ -103,7 +103,7 @@ def belonging(table: Table, person: Person, place: Place | None) -> ColumnElemen
     if isinstance(rule, Along):
         owner = metadata.tables[rule.table]
         theirs = belonging(owner, person, place)
-        return None if theirs is None else _key_to(table, owner).in_(select(owner.c.id).where(theirs))
+        return None if theirs is None else table.c[rule.by].in_(select(owner.c.id).where(theirs))
     if not isinstance(rule, Deleted):
         return None
     mine = or_(false(), *(_naming(table.c[name], rule, person) for name in (*rule.by, *rule.external, *rule.named)))
@@ -121,11 +121,6 @@ def _naming(column: Column[Any], rule: Deleted, person: Person) -> ColumnElement
     source = column.table.c.get("source")
     theirs = column == person.external_id
     return theirs if source is None else and_(theirs, source == person.source)
-
-
-def _key_to(table: Table, owner: Table) -> Column[Any]:
-    """The column by which a table's rows belong to those of another."""
-    return next(key.parent for key in table.foreign_keys if key.column.table is owner and key.ondelete == "CASCADE")
 
 
 def _is_at(column: Column[Any], place: Place) -> ColumnElement[bool]:

@@ -42,9 +42,10 @@ class Cleared(Deleted):
 
 @dataclass(frozen=True, kw_only=True)
 class Along:
-    """Rows belong to a row of another table and go with it, by a foreign key that cascades."""
+    """Rows belong to a row of another table and go with it, by a foreign key in the column `by` that cascades."""
 
     table: str
+    by: str
 
 
 @dataclass(frozen=True, kw_only=True)

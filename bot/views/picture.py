@@ -12,7 +12,10 @@ import discord
 
 from bot.originals import send_original
 from bot.places import owner_of
+from bot.views.beneath import NoisyRow, Strip, Timelapse, TouchUp
 from bot.views.id_button import IdButton
+from bot.views.talk import Ask, Lineage, TalkAbout
+from bot.views.tour import How
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
@@ -24,17 +27,8 @@ class Again(IdButton, template=r"darkroom:again:(?P<id>\d+)"):
     ACT, LABEL, STYLE = "again", "Again", discord.ButtonStyle.primary
 
     async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
-        request = await bot.conversation.again_request(self.row_id)
-        await bot.delivery.ask(interaction, request)
-
-
-class Strip(IdButton, template=r"darkroom:strip:(?P<id>\d+)"):
-    """Adds the strip to the message with the picture, so that the two are kept and deleted together."""
-
-    ACT, LABEL = "strip", "Strip"
-
-    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
-        await bot.delivery.add_strip(interaction, self.row_id)
+        request, origin = await bot.conversation.again_request(self.row_id)
+        await bot.delivery.ask(interaction, request, origin=origin)
 
 
 class Original(IdButton, template=r"darkroom:original:(?P<id>\d+)"):
@@ -68,21 +62,34 @@ class Cancel(IdButton, template=r"darkroom:cancel:(?P<id>\d+)"):
         await bot.conversation.cancel(self.row_id, owner_of(interaction))
 
 
-BUTTONS = (Again, Strip, Original, Delete, Cancel)
+BUTTONS = (Again, Original, Delete, Cancel)
 
 
-def picture_buttons(picture_id: int, *, with_strip: bool = True, with_original: bool = False) -> discord.ui.View:
-    """The row under a finished picture; without *Strip* where the strip is shown already.
+def picture_buttons(
+    picture_id: int,
+    *,
+    with_strip: bool = True,
+    with_noisy: bool = False,
+    with_timelapse: bool = True,
+    with_original: bool = False,
+) -> discord.ui.View:
+    """The buttons under a finished picture, without those whose wish is shown already.
 
     `with_original`: what is shown is not the file as it was made.
     """
     view = discord.ui.View(timeout=None)
-    view.add_item(Again(picture_id))
+    view.add_item(Again(picture_id)).add_item(How(picture_id))
     if with_strip:
         view.add_item(Strip(picture_id))
+    if with_noisy:
+        view.add_item(NoisyRow(picture_id))
+    if with_timelapse:
+        view.add_item(Timelapse(picture_id))
+    view.add_item(TouchUp(picture_id))
     if with_original:
         view.add_item(Original(picture_id))
-    return view.add_item(Delete(picture_id))
+    view.add_item(Delete(picture_id))
+    return view.add_item(Ask(picture_id)).add_item(TalkAbout(picture_id)).add_item(Lineage(picture_id))
 
 
 def job_buttons(job_id: int) -> discord.ui.View:

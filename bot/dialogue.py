@@ -1,0 +1,264 @@
+"""Conversations on Discord: what was heard goes to `bot.talk`, what comes back becomes a message.
+
+Cogs and buttons call this; it knows messages and interactions, but decides nothing of what is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from bot import answers, topics, wording
+from bot.errors import NotAllowed, NotThere
+from bot.known_words import unknown_sentence
+from bot.places import SOURCE, bot_sees, owner_in, owner_of, viewer_in, viewer_of
+from bot.postbox import Attachment
+from bot.routing import Intent
+from bot.talk import MADE_HOW, Reply, Utterance
+from bot.views.talk import unsure_buttons
+from explainer.passages import Passage, load_passages
+from generation.request import GenerationRequest
+from generation.studio import Origin
+from store.conversations import EvidenceRow
+
+if TYPE_CHECKING:
+    from bot.client import DarkroomBot
+
+QUOTE_LIMIT = 300  # characters of a question that is shown above its answer
+THREAD_NAME_LIMIT = 60
+THREAD_HELLO = "Ask me anything about this picture, or say what to draw."
+THREAD_MENTION = " I only hear messages here that mention me, or that reply to one of mine."
+_PICTURE = re.compile(r"^darkroom:(?:again|strip|original|delete|ask|talk|lineage):(\d+)$")
+
+
+class Dialogue:
+    """The talk of one bot."""
+
+    def __init__(self, bot: DarkroomBot) -> None:
+        self._bot = bot
+        self._passages: dict[str, Passage] = {}
+
+    # --- asking --------------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        interaction: discord.Interaction,
+        question: str,
+        picture: int | None,
+        *,
+        private: bool = False,
+        quote: bool = False,
+    ) -> None:
+        """Answer a question that came by a command, a form or a menu.
+
+        `private`: the person alone sees the answer. `quote`: the question stands above it, as nobody else has seen it.
+        """
+        private = private or (interaction.message is not None and interaction.message.flags.ephemeral)
+        await interaction.response.defer(ephemeral=private, thinking=True)
+        utterance = Utterance(
+            person=owner_of(interaction),
+            viewer=viewer_of(interaction, alone=private),
+            text=question,
+            about=picture,
+            private=private,
+        )
+        reply = await self._bot.talk.ask(utterance)
+        above = f"> {wording.shown(question, QUOTE_LIMIT)}\n" if quote else ""
+        await self._send_answer(interaction, reply, above)
+
+    async def how_made(self, interaction: discord.Interaction, message: discord.Message) -> None:
+        """Tell the person alone how the picture in a message was made.
+
+        Raises:
+            NotThere: there is none of ours in it.
+        """
+        picture = picture_in(message)
+        if picture is None:
+            raise NotThere("There is no picture of mine in that message.")
+        await self.ask(interaction, MADE_HOW, picture, private=True)
+
+    async def settle(self, interaction: discord.Interaction, turn: int, intent: Intent) -> None:
+        """The person has said how what they said was meant."""
+        if intent == "create":
+            reply = await self._bot.talk.settle(turn, intent, owner_of(interaction), viewer_of(interaction))
+            assert reply.request is not None  # that is what `create` gives
+            await self._paint(interaction, reply.request, turn)
+            return
+        await interaction.response.defer(thinking=True)
+        reply = await self._bot.talk.settle(turn, intent, owner_of(interaction), viewer_of(interaction))
+        await self._send_answer(interaction, reply, "")
+
+    async def _paint(self, interaction: discord.Interaction, request: GenerationRequest, turn: int) -> None:
+        unknown = self._bot.conversation.unknown_words(request)
+        if unknown:
+            await self._bot.offers.ask_first(interaction, request, unknown, strip=False)
+        else:
+            await self._bot.delivery.ask(interaction, request, origin=Origin(turn=turn, method="words"))
+
+    async def _send_answer(self, interaction: discord.Interaction, reply: Reply, above: str) -> None:
+        looks = await self._looks(reply, above)
+        sent = await interaction.followup.send(**looks, wait=True)
+        await self._carried(reply, sent.id)
+
+    async def _looks(self, reply: Reply, above: str = "") -> dict[str, Any]:
+        """Arguments for sending a reply."""
+        if reply.answer is None:
+            looks: dict[str, Any] = {"content": above + reply.text}
+            return looks | ({"view": unsure_buttons(reply.turn)} if reply.intent == "unsure" else {})
+        figure = await answers.answer_figure(reply.answer, self._bot.conversation)
+        looks = {
+            "content": above + answers.answer_text(reply.answer),
+            "view": answers.answer_buttons(reply.answer),
+        }
+        return looks | ({"file": figure.upload()} if figure else {})
+
+    async def _carried(self, reply: Reply, message_id: int) -> None:
+        if reply.answering is not None:
+            await self._bot.memory.carried(reply.answering, str(message_id))
+
+    # --- messages ------------------------------------------------------------------------------
+
+    async def hear(self, message: discord.Message, text: str) -> None:
+        """Answer a message that speaks to the bot."""
+        async with message.channel.typing():
+            reply = await self._bot.talk.hear(await self._utterance(message, text))
+        if reply.request is not None:
+            note = self._unknown_note(reply.request)
+            origin = Origin(turn=reply.turn, method="words")
+            await self._bot.delivery.reply(message, reply.request, origin, note)
+            return
+        reference = message.to_reference(fail_if_not_exists=False)
+        sent = await message.channel.send(**await self._looks(reply), reference=reference, mention_author=False)
+        await self._carried(reply, sent.id)
+
+    def _unknown_note(self, request: GenerationRequest) -> str | None:
+        """Which words the model will not understand, told beforehand."""
+        lexicon, unknown = self._bot.conversation.lexicon(request.model), self._bot.conversation.unknown_words(request)
+        if lexicon is None or not unknown:
+            return None
+        return unknown_sentence(request.model, lexicon, unknown, lambda word: f"“{wording.shown(word)}”")[:1_900]
+
+    async def follow_edit(self, message: discord.Message, text: str) -> None:
+        """A message was edited: so is the answer to it, where it was one question and is another now."""
+        reply = await self._bot.talk.edited(str(message.id), await self._utterance(message, text))
+        if reply is None or reply.answering is None:
+            return
+        turn = await self._bot.memory.turn(reply.answering)
+        if turn is None or turn.message is None:
+            return
+        looks = await self._looks(reply)
+        file = looks.pop("file", None)
+        answer = message.channel.get_partial_message(int(turn.message))  # type: ignore[union-attr]  # each that has messages can
+        with contextlib.suppress(discord.NotFound, discord.Forbidden):
+            await answer.edit(**looks, attachments=[file] if file else [])
+
+    async def follow_deletion(self, channel_id: int, message_ids: Iterable[int]) -> None:
+        """Messages were deleted: what they said is forgotten, and the answers to them go too."""
+        left = await self._bot.memory.deleted(SOURCE, [str(message) for message in message_ids])
+        channel = self._bot.get_partial_messageable(channel_id)
+        for answer in left:
+            with contextlib.suppress(discord.NotFound, discord.Forbidden):
+                await channel.get_partial_message(int(answer)).delete()
+
+    async def _utterance(self, message: discord.Message, text: str) -> Utterance:
+        return Utterance(
+            person=owner_in(message),
+            viewer=viewer_in(message),
+            text=text,
+            about=await self._pointed_at(message),
+            message=str(message.id),
+        )
+
+    async def _pointed_at(self, message: discord.Message) -> int | None:
+        """The picture that the message replies to."""
+        reference = message.reference
+        if reference is None or reference.message_id is None:
+            return None
+        if isinstance(reference.resolved, discord.Message) and reference.resolved.author == self._bot.user:
+            found = picture_in(reference.resolved)
+            if found is not None:
+                return found
+        return await self._bot.memory.picture_of_message(SOURCE, str(reference.message_id))
+
+    # --- showing -------------------------------------------------------------------------------
+
+    async def open_thread(self, interaction: discord.Interaction, picture_id: int) -> None:
+        """Open a thread under the message with a picture.
+
+        Raises:
+            NotAllowed: threads cannot be opened there.
+        """
+        message = interaction.message
+        if interaction.guild is None or message is None or message.flags.ephemeral:
+            raise NotAllowed("We talk alone here already: just write to me, or press Ask.")
+        if isinstance(interaction.channel, discord.Thread):
+            raise NotAllowed("This is a thread already: just reply to the picture, or mention me.")
+        if not bot_sees(interaction) or not interaction.app_permissions.create_public_threads:
+            raise NotAllowed("I may not open threads in this channel; reply to the picture instead, or press Ask.")
+        picture = await self._bot.conversation.seen(viewer_of(interaction), picture_id)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        name = wording.shortened(picture.run.request.prompt, THREAD_NAME_LIMIT)
+        partial = self._bot.get_partial_messageable(message.channel.id, guild_id=interaction.guild_id)
+        whole = await partial.fetch_message(message.id)
+        thread = whole.thread or await whole.create_thread(name=name)
+        hears = self._bot.intents.message_content
+        hello = THREAD_HELLO + ("" if hears else THREAD_MENTION)
+        await thread.send(hello)
+        viewer = viewer_of(interaction)
+        viewer = type(viewer)(**vars(viewer) | {"channels": (str(thread.id), *viewer.channels)})
+        about = EvidenceRow(kind="about", ref=f"picture {picture_id}", quote="", picture_id=picture_id)
+        await self._bot.talk.say(owner_of(interaction), viewer, hello, [about])
+        await interaction.followup.send(f"Let's talk in {thread.mention}.", ephemeral=True)
+
+    async def show_lineage(self, interaction: discord.Interaction, picture_id: int) -> None:
+        """Show the person alone which pictures a picture comes from, and what came of it."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        private = interaction.message is not None and interaction.message.flags.ephemeral
+        tree = await self._bot.conversation.lineage(picture_id, viewer_of(interaction, alone=private))
+        figure = Attachment(name="lineage.png", content=tree, description=f"The family of picture {picture_id}")
+        card = discord.Embed(description="Every number is a picture: `/explain picture:` takes it.")
+        card.set_image(url=f"attachment://{figure.name}")
+        await interaction.followup.send(embed=card, file=figure.upload(), ephemeral=True)
+
+    async def read(self, interaction: discord.Interaction, passage: str) -> None:
+        """Show the person alone a passage.
+
+        Raises:
+            NotThere: there is no such passage (any more).
+        """
+        card = answers.passage_card(await self._passage(passage))
+        await interaction.response.send_message(embed=card, ephemeral=True)
+
+    async def show_topic(self, interaction: discord.Interaction, number: int) -> None:
+        """Go to a stop of the guided conversation, in the message that was pressed or in a new one."""
+        number %= len(topics.STOPS)
+        passage = await self._passage(topics.STOPS[number].passage)
+        card, buttons = topics.topic_card(number, passage), topics.topic_buttons(number, passage)
+        if interaction.message is None:
+            await interaction.response.send_message(embed=card, view=buttons)
+        else:
+            await interaction.response.edit_message(embed=card, view=buttons)
+        stands_on = [EvidenceRow(kind="passage", ref=passage.id, quote=passage.text)]
+        await self._bot.talk.say(owner_of(interaction), viewer_of(interaction), passage.text, stands_on)
+
+    async def _passage(self, name: str) -> Passage:
+        if not self._passages:
+            self._passages = {passage.id: passage for passage in await asyncio.to_thread(load_passages)}
+        if name not in self._passages:
+            raise NotThere("That passage is not there any more.")
+        return self._passages[name]
+
+
+def picture_in(message: discord.Message) -> int | None:
+    """The picture that a message of the bot's shows, by its buttons."""
+    for row in message.components:
+        for item in getattr(row, "children", ()):
+            found = _PICTURE.match(getattr(item, "custom_id", None) or "")
+            if found and found[1] != "0":
+                return int(found[1])
+    return None
