@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {  # name -> module, imported when the command line i
     "doctor": "bot.doctor",
     "migrate": "bot.migrate",
     "bench": "bot.bench",
+    "worker": "bot.worker",
 }
 
 

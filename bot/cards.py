@@ -6,6 +6,7 @@ import discord
 
 from bot import wording
 from generation.request import GenerationRequest, RunFacts
+from generation.touches import TOUCHES, touches_done
 
 WAITING_COLOUR = discord.Colour(0x6B6F76)
 RUNNING_COLOUR = discord.Colour(0xC2703D)  # the red-brown of a darkroom lamp
@@ -58,7 +59,9 @@ def done(facts: RunFacts, picture: str, *, smaller: bool = False) -> discord.Emb
 
     `smaller`: Discord does not take the file as it was made.
     """
-    card = _card(facts.request, None, DONE_COLOUR).set_image(url=f"attachment://{picture}")
+    done = touches_done(facts.final_touches)
+    touched = f"Touched up after diffusion: {', '.join(TOUCHES[name].lower() for name in done)}" if done else None
+    card = _card(facts.request, touched, DONE_COLOUR).set_image(url=f"attachment://{picture}")
     line = facts_line(facts)
     return card.set_footer(text=f"{line} · compressed for Discord" if smaller else line)
 
@@ -67,6 +70,12 @@ def strip(strip_file: str) -> discord.Embed:
     """The strip, in the attached file `strip_file`; it stands under the finished picture."""
     card = discord.Embed(description="What the model took the picture to be, step by step", colour=DONE_COLOUR)
     return card.set_image(url=f"attachment://{strip_file}")
+
+
+def timelapse(file: str) -> discord.Embed:
+    """The timelapse, in the attached file; it stands under the finished picture."""
+    card = discord.Embed(description="The same as a timelapse", colour=DONE_COLOUR)
+    return card.set_image(url=f"attachment://{file}")
 
 
 def failed(request: GenerationRequest, sentence: str, reference: str | None = None) -> discord.Embed:

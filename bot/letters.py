@@ -6,23 +6,42 @@ Reads and draws pictures in threads. Knows neither Discord's ways nor who may se
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 from pathlib import Path
 
 import discord
 
 from bot import cards, wording
+from bot.marking import Marking
 from bot.places import DEFAULT_FILE_LIMIT
 from bot.postbox import Attachment, Letter
+from bot.views.beneath import touch_buttons
 from bot.views.picture import job_buttons, picture_buttons
 from generation.events import Progress
+from generation.pictures.credentials import ROOM
 from generation.pictures.fitting import fitting
 from generation.pictures.preview import render_preview
 from generation.request import GenerationRequest
 from generation.studio import Picture
+from generation.touches import touches_done
 
 ALT_TEXT_LIMIT = 1_024  # characters of an attachment's description
 STRIP_NAME = "strip"  # without its ending
+TIMELAPSE_NAME = "timelapse"  # without its ending
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What stands beneath a picture, drawn, and whether the buttons are those for touching up."""
+
+    strip: bytes | None = None  # PNG
+    noisy: bool = False  # whether the strip has the noisy row
+    timelapse: bytes | None = None  # animated WebP
+    touching: bool = False
+
+
+NOTHING = Shown()
 
 
 def on_its_way(job_id: int, card: discord.Embed) -> Letter:
@@ -57,24 +76,47 @@ async def developing(job_id: int, request: GenerationRequest, progress: Progress
     return Letter(embeds=(card,), attachments=attachments, buttons=functools.partial(job_buttons, job_id))
 
 
-async def finished(picture: Picture, strip: bytes | None = None, *, file_limit: int = DEFAULT_FILE_LIMIT) -> Letter:
-    """The picture with what made it, and its strip where there is one; no file with more bytes than `file_limit`."""
-    content, suffix = await asyncio.to_thread(_read_fitting, picture.path, file_limit)
+async def finished(
+    picture: Picture,
+    shown: Shown = NOTHING,
+    *,
+    file_limit: int = DEFAULT_FILE_LIMIT,
+    marking: Marking | None = None,
+    guild: str | None = None,
+) -> Letter:
+    """The picture with what made it and what is shown beneath; no file with more bytes than `file_limit`.
+
+    `marking` writes into the picture's file what its owner and `guild` want there.
+    """
+    room = ROOM if marking is not None else 0
+    content, suffix = await asyncio.to_thread(_read_fitting, picture.path, max(1, file_limit - room))
+    if marking is not None:
+        content = await marking.marked(picture, content, suffix, guild)
     smaller = suffix != picture.path.suffix
     name = f"darkroom-{picture.id}{suffix}"
     alt_text = wording.shortened(picture.run.request.prompt, ALT_TEXT_LIMIT)
     embeds = [cards.done(picture.run, name, smaller=smaller)]
     attachments = [Attachment(name=name, content=content, description=alt_text)]
-    if strip is not None:
-        fitted, strip_suffix = await asyncio.to_thread(fitting, strip, ".png", file_limit)
-        strip_name = f"{STRIP_NAME}{strip_suffix}"
+    steps_text = f"The steps to: {alt_text[:1000]}"
+    if shown.strip is not None:
+        fitted, strip_suffix = await asyncio.to_thread(fitting, shown.strip, ".png", file_limit)
+        strip_name = f"{STRIP_NAME}{'-noisy' if shown.noisy else ''}{strip_suffix}"
         embeds.append(cards.strip(strip_name))
-        attachments.append(Attachment(name=strip_name, content=fitted, description=f"The steps to: {alt_text[:1000]}"))
-    return Letter(
-        embeds=tuple(embeds),
-        attachments=tuple(attachments),
-        buttons=functools.partial(picture_buttons, picture.id, with_strip=strip is None, with_original=smaller),
+        attachments.append(Attachment(name=strip_name, content=fitted, description=steps_text))
+    if shown.timelapse is not None:
+        embeds.append(cards.timelapse(f"{TIMELAPSE_NAME}.webp"))
+        attachments.append(Attachment(name=f"{TIMELAPSE_NAME}.webp", content=shown.timelapse, description=steps_text))
+    buttons = functools.partial(
+        picture_buttons,
+        picture.id,
+        with_strip=shown.strip is None,
+        with_noisy=shown.strip is not None and not shown.noisy,
+        with_timelapse=shown.timelapse is None,
+        with_original=smaller,
     )
+    if shown.touching:
+        buttons = functools.partial(touch_buttons, picture.id, touches_done(picture.run.final_touches))
+    return Letter(embeds=tuple(embeds), attachments=tuple(attachments), buttons=buttons)
 
 
 def _read_fitting(path: Path, file_limit: int) -> tuple[bytes, str]:

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     discord_token: SecretStr | None = Field(default=None, validation_alias="DISCORD_TOKEN")
     data: Path = Field(default_factory=lambda: platformdirs.user_data_path("darkroom", appauthor=False))
     database: str | None = None  # an SQLAlchemy address; None: SQLite in the data folder
+    nats: SecretStr | None = None  # address of a NATS server whose workers make the pictures; None: this machine does
     models: Annotated[tuple[ModelInfo, ...], NoDecode, BeforeValidator(_models)] = Field(
         default_factory=lambda: (pocket_model(),)
     )

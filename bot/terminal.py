@@ -33,6 +33,7 @@ from generation.pictures.draw import PictureError, open_rgb
 from generation.pictures.strip import choose_steps, draw_strip
 from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
 from generation.request import GenerationRequest, RunFacts, make_request, parse_size
+from generation.touches import TOUCHES
 from generation.vocabulary import Lexicons
 
 HELP = "make one picture and write it to a file"
@@ -103,6 +104,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strip", type=Path, metavar="S.png", help="also the way from noise to picture, in frames")
     parser.add_argument("--noisy", action="store_true", help="show the noisy latents in the strip as well")
     parser.add_argument("--timelapse", type=Path, metavar="T.webp", help="also the way as an animation")
+    parser.add_argument(
+        "--touch",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"a final touch, which is no part of diffusion; may be given again: {', '.join(TOUCHES)}",
+    )
     parser.add_argument("--facts", type=Path, metavar="F.json", help="also the record of the run")
 
 
@@ -117,7 +125,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     warn_of_unknown_words(plan)
     try:
         with held_log(settings.log_level):
-            facts = asyncio.run(imagine(plan, LocalDispatcher(Models(all=(plan.model,)))))
+            facts = asyncio.run(imagine(plan, LocalDispatcher(Models(all=(plan.model,)), upscaler=settings.upscaler)))
     except KeyboardInterrupt:
         print("darkroom: Cancelled.", file=sys.stderr)
         return INTERRUPTED
@@ -159,6 +167,7 @@ def make_plan(arguments: argparse.Namespace, models: Models) -> Plan:
         height=height,
         init_image=None if init_image is None else hashlib.sha256(init_image).hexdigest(),
         strength=arguments.strength,
+        touches=arguments.touch,
     )
     if arguments.noisy and arguments.strip is None:
         raise UserMistake("--noisy adds a row to the strip; say with --strip where the strip should go.")
@@ -241,7 +250,8 @@ def facts_json(facts: RunFacts) -> bytes:
     """The run's record for other programs, as indented JSON.
 
     `size` reads like the option, `seconds` runs from the first forward to the decoded picture,
-    `image_sha256` is taken over the RGB pixels row by row, `noise_levels` has one share per step.
+    `image_sha256` is taken over the RGB pixels, row by row, of what diffusion made; `noise_levels` and `changes` have
+    one figure per step (`changes`: how much the predicted clean latent changed into it, as root mean square).
     """
     request = facts.request
     record = {
@@ -257,6 +267,9 @@ def facts_json(facts: RunFacts) -> bytes:
         "init_sha256": request.init_image,
         "strength": request.strength,
         "noise_levels": facts.noise_levels,
+        "changes": facts.changes,
+        "latent_shape": facts.latent_shape,
+        "final_touches": facts.final_touches,
         "dtype": facts.dtype,
         "device": facts.device,
         "weights_sha256": facts.weights_sha256,
@@ -323,10 +336,12 @@ async def _write_figures(plan: Plan, dispatcher: Dispatcher, facts: RunFacts, tr
         return frames
 
     if plan.strip is not None:
-        frames = await decoded(choose_steps(facts.noise_levels), "drawing the strip", noisy=plan.noisy)
+        chosen = choose_steps(facts.noise_levels, changes=facts.changes or None)
+        frames = await decoded(chosen, "drawing the strip", noisy=plan.noisy)
         write_whole(plan.strip, await asyncio.to_thread(draw_strip, frames, noisy=plan.noisy))
     if plan.timelapse is not None:
-        frames = await decoded(choose_steps(facts.noise_levels, TIMELAPSE_FRAMES), "drawing the timelapse")
+        chosen = choose_steps(facts.noise_levels, TIMELAPSE_FRAMES, facts.changes or None)
+        frames = await decoded(chosen, "drawing the timelapse")
         write_whole(plan.timelapse, await asyncio.to_thread(draw_timelapse, frames))
 
 

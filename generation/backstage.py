@@ -207,8 +207,8 @@ def touches_text(run: RunFacts) -> str:
     if not run.final_touches:
         return (
             f"{decoded} That was all: nothing was upscaled, sharpened, smoothed or repaired afterwards. What you see "
-            "is what diffusion made. Final touches would be ordinary image processing, not part of diffusion; the owner "
-            "can add them with the button *Touch up* under the picture."
+            "is what diffusion made. Final touches would be ordinary image processing and no part of diffusion; the "
+            "picture's owner can have them added."
         )
     done = "; ".join(_told(line) for line in run.final_touches)
     return f"{decoded} Diffusion ended there. What came after is no part of it: {done}."

@@ -9,9 +9,17 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.cogs.models import MAX_CHOICES, model_choices
+from generation.studio import Origin
+from generation.touches import TOUCHES
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
+
+EVERYTHING = "everything"
+TOUCH_CHOICES = [
+    *(app_commands.Choice(name=title, value=name) for name, title in TOUCHES.items()),
+    app_commands.Choice(name="Everything", value=EVERYTHING),
+]
 
 
 class Imagine(commands.Cog):
@@ -32,7 +40,10 @@ class Imagine(commands.Cog):
         size="Width x height in pixels, like 512x512",
         model="Which model paints",
         strip="Also show how the picture came out of the noise",
+        private="Only you see the picture, and I speak of it to nobody else",
+        touch_up="Change the picture after diffusion, which is no part of it",
     )
+    @app_commands.choices(touch_up=TOUCH_CHOICES)
     async def imagine(
         self,
         interaction: discord.Interaction,
@@ -44,6 +55,8 @@ class Imagine(commands.Cog):
         size: str | None = None,
         model: str | None = None,
         strip: bool = False,
+        private: bool = False,
+        touch_up: str | None = None,
     ) -> None:
         # No limits are declared to Discord: they differ by model, and our sentence says what would be right.
         request = self._bot.conversation.imagine_request(
@@ -54,12 +67,14 @@ class Imagine(commands.Cog):
             guidance_scale=guidance,
             size=size,
             model=model,
+            touches=TOUCHES if touch_up == EVERYTHING else (touch_up or "").split(),
         )
         unknown = self._bot.conversation.unknown_words(request)
+        origin = Origin(method="words", private=private)
         if unknown:
-            await self._bot.offers.ask_first(interaction, request, unknown, strip=strip)
+            await self._bot.offers.ask_first(interaction, request, unknown, strip=strip, origin=origin)
         else:
-            await self._bot.delivery.ask(interaction, request, strip=strip)
+            await self._bot.delivery.ask(interaction, request, strip=strip, origin=origin)
 
     @imagine.autocomplete("model")
     async def _models(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:

@@ -13,7 +13,7 @@ import math
 import struct
 import warnings
 
-import fontpkg
+import fontpkg  # type: ignore[import-untyped]  # it ships no types
 from PIL import Image, ImageDraw, ImageFont
 
 from generation.errors import GenerationError

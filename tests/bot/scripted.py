@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 
 from PIL import Image
 
+from explainer.messages import Answer, Evidence, Question, Source
 from generation import events
 from generation.errors import WorkerGone
 from generation.models import Models
@@ -107,10 +108,33 @@ class ScriptedDispatcher:
     async def frames(self, query: events.DecodeFrames) -> events.Frames:
         if not self.can_decode:
             raise WorkerGone("The worker ended before it answered.")
-        picture = encoded(self.orders[-1].request, "PNG", side=32)
+        out = io.BytesIO()
+        Image.new("RGB", (32, 32), colour(self.orders[-1].request) if self.orders else (90, 90, 90)).save(out, "PNG")
+        picture = out.getvalue()
         return events.Frames(
             query=query.query,
-            frames=tuple(events.Frame(step=step, noise_level=1 / step, picture=picture) for step in query.steps),
+            frames=tuple(events.Frame(step=step, noise_level=1 / max(1, step), picture=picture) for step in query.steps),
+        )
+
+    async def read_prompt(self, query: events.ReadPrompt) -> events.PromptRead:
+        if not self.can_decode:
+            raise WorkerGone("The worker ended before it answered.")
+        words = tuple(query.prompt.split())
+        apart = tuple(tuple(abs(a - b) / 10 for b in range(len(words))) for a in range(len(words)))
+        numbers = tuple((0.1 * place, -0.2, 0.3) for place in range(len(words)))
+        return events.PromptRead(
+            query=query.query, words=words, tokens=(1,) * len(words), distances=apart, numbers=numbers, dimensions=3,
+            encoders=1,
+        )  # fmt: skip
+
+    async def touch_up(self, query: events.TouchUp) -> events.TouchedUp:
+        if not self.can_decode:
+            raise WorkerGone("The worker ended before it answered.")
+        out = io.BytesIO()
+        with Image.open(io.BytesIO(query.picture)) as image:
+            image.resize((image.width * 2, image.height * 2)).save(out, "PNG")
+        return events.TouchedUp(
+            query=query.query, picture=out.getvalue(), lines=tuple(f"{name}: done" for name in query.touches)
         )
 
     async def status(self) -> events.Status:
@@ -153,4 +177,29 @@ class ScriptedDispatcher:
         order = self.running.pop(job)
         self._events.put_nowait(
             events.Failed(job=job, attempt=order.attempt, sentence=sentence, reference="abc123", retry=retry)
+        )
+
+
+class ScriptedReader:
+    """A reader that a test sees through: its answer names what it was handed, and quotes the last turn and picture."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+
+    async def ask(self, question: Question) -> Answer:
+        self.questions.append(question)
+        evidence = [Evidence(kind="passage", ref="seeds/what-a-seed-is", quote="A seed is a number.")]
+        picture = question.about or (question.pictures[-1].id if question.pictures else None)
+        if picture is not None:
+            seen = next(item for item in question.pictures if item.id == picture)
+            evidence.append(Evidence(kind="run", ref=f"picture {picture}: prompt", quote=seen.run.request.prompt))
+        if question.turns:
+            last = question.turns[-1]
+            evidence.append(Evidence(kind="turn", ref=f"turn {last.id}", quote=last.said))
+        return Answer(
+            text=f"An answer to {question.text!r}.",
+            route="both",
+            evidence=tuple(evidence),
+            sources=(Source(passage="seeds/what-a-seed-is", title="What a seed is", citations=()),),
+            picture=picture,
         )
