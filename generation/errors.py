@@ -6,7 +6,9 @@ GenerationError
 ├── WorkerError         the worker process failed at its side
 │   ├── ModelError      a model cannot be loaded (missing, damaged, too large)
 │   └── WorkerGone      the worker process ended before it answered
-└── QueueFull           the queue takes no more jobs from this person for now
+├── NotAdmitted         an admin has set that this request is not taken
+│   └── QueueFull       the queue takes no more jobs from this person for now
+└── ActRefused          what an admin asked for has no effect, or would reach too far
 """
 
 
@@ -34,5 +36,13 @@ class WorkerGone(WorkerError):
     """The worker process ended before it answered."""
 
 
-class QueueFull(GenerationError):
+class NotAdmitted(GenerationError):
+    """The request goes beyond what an admin allows; the sentence says what would be taken."""
+
+
+class QueueFull(NotAdmitted):
     """The person already has as many jobs waiting as the limits allow."""
+
+
+class ActRefused(GenerationError):
+    """An admin's act that changes nothing; the sentence says why."""
