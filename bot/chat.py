@@ -190,7 +190,7 @@ class Session:
             case "history":
                 return Answered(intent="command", text=await self._history(user, rest))
             case "export" if rest:
-                return await self._export(Path(rest).expanduser(), user)
+                return await self._export(Path(rest), user)
             case "forget":
                 self._unconfirmed.add(user)
                 return Answered(intent="command", text=SURE)

@@ -95,10 +95,11 @@ class Dialogue:
 
     async def _paint(self, interaction: discord.Interaction, request: GenerationRequest, turn: int) -> None:
         unknown = self._bot.conversation.unknown_words(request)
+        origin = Origin(turn=turn, method="words")
         if unknown:
-            await self._bot.offers.ask_first(interaction, request, unknown, strip=False)
+            await self._bot.offers.ask_first(interaction, request, unknown, strip=False, origin=origin)
         else:
-            await self._bot.delivery.ask(interaction, request, origin=Origin(turn=turn, method="words"))
+            await self._bot.delivery.ask(interaction, request, origin=origin)
 
     async def _send_answer(self, interaction: discord.Interaction, reply: Reply, above: str) -> None:
         looks = await self._looks(reply, above)

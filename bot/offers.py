@@ -20,8 +20,9 @@ from bot.delivery import Delivery
 from bot.errors import NotAllowed, NotThere
 from bot.places import owner_of
 from bot.views.offer import offer_buttons
+from generation.queue import FRESH
 from generation.request import GenerationRequest
-from generation.studio import Owner
+from generation.studio import Origin, Owner
 
 LIFETIME = 14 * 60.0  # seconds; the interaction that the question answers lives for 15 minutes
 MOST_DRAFTS = 1_000  # the oldest gives way
@@ -34,6 +35,7 @@ class Draft:
 
     request: GenerationRequest
     strip: bool
+    origin: Origin
     person: Owner
     question: discord.Interaction  # whose answer asks
     until: float  # on the offers' clock
@@ -51,7 +53,13 @@ class Offers:
         self._drafts: dict[int, Draft] = {}
 
     async def ask_first(
-        self, interaction: discord.Interaction, request: GenerationRequest, unknown: Sequence[str], *, strip: bool
+        self,
+        interaction: discord.Interaction,
+        request: GenerationRequest,
+        unknown: Sequence[str],
+        *,
+        strip: bool,
+        origin: Origin = FRESH,
     ) -> None:
         """Name the unknown words to the person alone, who then decides."""
         number = secrets.randbits(63)  # unknown to a draft of an earlier process
@@ -60,6 +68,7 @@ class Offers:
             Draft(
                 request=request,
                 strip=strip,
+                origin=origin,
                 person=owner_of(interaction),
                 question=interaction,
                 until=self._clock() + LIFETIME,
@@ -81,7 +90,7 @@ class Offers:
         draft = self._draft(interaction, number)
         del self._drafts[number]  # before anything is awaited: a second press must not paint it twice
         try:
-            await self._delivery.ask(interaction, draft.request, strip=draft.strip)
+            await self._delivery.ask(interaction, draft.request, strip=draft.strip, origin=draft.origin)
         except BaseException:
             self._keep(number, draft)
             raise

@@ -22,7 +22,7 @@ from store.database import Database
 from store.files import Files
 from tests.bot.driving import PATIENCE, Driver, Process
 from tests.bot.loopback_driver import loopback
-from tests.bot.scripted import ScriptedDispatcher
+from tests.bot.scripted import ScriptedDispatcher, ScriptedReader
 from tests.bot.simcord_driver import simulated
 
 HARNESSES: dict[str, Callable[[Process], AbstractAsyncContextManager[Driver]]] = {
@@ -40,6 +40,7 @@ class Stage:
         self.pocket = folder.parent / "pocket"  # without a vocabulary until a test writes one: it takes any words
         pocket = msgspec.structs.replace(pocket_model(), source=str(self.pocket))
         self.settings = Settings(data=folder, models=(pocket, BIG), waiting_limit=3)
+        self.reader = ScriptedReader()
         self.worker: ScriptedDispatcher
         self.parts: Parts
         self.bot: DarkroomBot
@@ -54,7 +55,7 @@ class Stage:
         studio = Studio(database, files, self.worker, models, most_waiting=self.settings.waiting_limit)
         await studio.start()
         reader = ReaderLink(self.settings.reader)  # it starts with the first question
-        self.parts = Parts(database=database, files=files, studio=studio, desk=Desk(database, reader), reader=reader)
+        self.parts = Parts(database=database, files=files, studio=studio, desk=Desk(database, self.reader), reader=reader)
         self.bot = create_bot(self.settings, parts=self.parts, spawn=spawn, progress_interval=INTERVAL)
         return self.bot
 
