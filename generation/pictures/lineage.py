@@ -120,7 +120,7 @@ def _line(canvas: ImageDraw.ImageDraw, parent: _Spot, child: _Spot) -> None:
     to_x, to_y = _corner(child)
     to_x += THUMB // 2
     turn = to_y - 12
-    start = _corner(parent)[1] + THUMB + CAPTION + 8
+    start = _corner(parent)[1] + THUMB + CAPTION + 16
     assert from_y < start  # the line begins below the parent's caption
     canvas.line(((from_x, start), (from_x, turn), (to_x, turn), (to_x, to_y)), fill=draw.QUIET_TEXT, width=3)
 
