@@ -11,7 +11,7 @@ import discord
 
 from bot import cards, wording
 from bot.postbox import Attachment, Letter
-from bot.views.tour import tour_buttons
+from bot.views import tour as views
 from generation.backstage import PAGES, Page
 
 if TYPE_CHECKING:
@@ -54,4 +54,4 @@ def _letter(picture_id: int, page: Page) -> Letter:
         name = f"backstage-{picture_id}-{page.number}.png"
         attachments = (Attachment(name=name, content=page.figure, description=page.alt),)
         card.set_image(url=f"attachment://{name}")
-    return Letter(embeds=(card,), attachments=attachments, buttons=lambda: tour_buttons(picture_id, page.number))
+    return Letter(embeds=(card,), attachments=attachments, buttons=lambda: views.tour_buttons(picture_id, page.number))
