@@ -64,10 +64,10 @@ CURRICULUM = (
         Mixture(canonical=0.20, single=0.15, coloured=0.17, pair=0.19, worn=0.11, ridden=0.15, count=0.03),
     ),
     # from here on everything is placed on whole latent cells
-    Stage(340_000, 1, _SCENES),
-    Stage(440_000, 2, _WIDENING),
-    Stage(540_000, 2, _SCENES),
-    Stage(800_000, 3, _WIDENING),
+    Stage(480_000, 1, _SCENES),
+    Stage(580_000, 2, _WIDENING),
+    Stage(680_000, 2, _SCENES),
+    Stage(940_000, 3, _WIDENING),
     Stage(10**9, 3, _SCENES),
 )
 
