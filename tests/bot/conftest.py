@@ -55,7 +55,9 @@ class Stage:
         studio = Studio(database, files, self.worker, models, most_waiting=self.settings.waiting_limit)
         await studio.start()
         reader = ReaderLink(self.settings.reader)  # it starts with the first question
-        self.parts = Parts(database=database, files=files, studio=studio, desk=Desk(database, self.reader), reader=reader)
+        self.parts = Parts(
+            database=database, files=files, studio=studio, desk=Desk(database, self.reader), reader=reader
+        )
         self.bot = create_bot(self.settings, parts=self.parts, spawn=spawn, progress_interval=INTERVAL)
         return self.bot
 

@@ -113,7 +113,9 @@ class ScriptedDispatcher:
         picture = out.getvalue()
         return events.Frames(
             query=query.query,
-            frames=tuple(events.Frame(step=step, noise_level=1 / max(1, step), picture=picture) for step in query.steps),
+            frames=tuple(
+                events.Frame(step=step, noise_level=1 / max(1, step), picture=picture) for step in query.steps
+            ),
         )
 
     async def read_prompt(self, query: events.ReadPrompt) -> events.PromptRead:
