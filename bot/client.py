@@ -13,6 +13,8 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.boards import Boards
+from bot.cogs.admin import AdminCog
 from bot.cogs.backstage import BackstageCog
 from bot.cogs.chat import Chat
 from bot.cogs.explain import Explain
@@ -22,6 +24,7 @@ from bot.cogs.metadata import MetadataCog
 from bot.cogs.models import ModelsCog
 from bot.cogs.original import OriginalCog
 from bot.cogs.privacy import Privacy
+from bot.cogs.queue import QueueCog
 from bot.conversation import Conversation
 from bot.delivery import Delivery, Spawn
 from bot.dialogue import Dialogue
@@ -35,7 +38,8 @@ from bot.privacy import PrivacyDesk
 from bot.recollection import Recollection
 from bot.settings import Settings
 from bot.talk import Talk
-from bot.views import beneath, offer, picture, privacy, talk, tour
+from bot.views import admin, beneath, offer, picture, privacy, queue, talk, tour
+from generation.administration import Administration
 from generation.backstage import Backstage
 
 log = logging.getLogger(__name__)
@@ -67,6 +71,8 @@ class DarkroomBot(commands.Bot):
     dialogue: Dialogue
     recollection: Recollection
     privacy: PrivacyDesk
+    administration: Administration
+    boards: Boards
     parts: Parts
 
     def __init__(self, settings: Settings, *, parts: Parts | None, spawn: Spawn, interval: float) -> None:
@@ -106,14 +112,20 @@ class DarkroomBot(commands.Bot):
         self.dialogue = Dialogue(self)
         self.recollection = Recollection(self.conversation, self.memory)
         self.privacy = PrivacyDesk(self, self._spawn)
+        self.administration = Administration(self.parts.database, studio)
+        self.boards = Boards(self, self._spawn)
+        self._stack.push_async_callback(self.boards.close)
         await self.add_cog(Imagine(self))
         for cog in (Explain(self), Chat(self), History(self), Privacy(self)):
             await self.add_cog(cog)
         await self.add_cog(ModelsCog(self))
+        await self.add_cog(QueueCog(self))
+        await self.add_cog(AdminCog(self))
         await self.add_cog(OriginalCog(self))
         await self.add_cog(BackstageCog(self))
         await self.add_cog(MetadataCog(self))
         self.add_dynamic_items(*picture.BUTTONS, *beneath.BUTTONS, *tour.BUTTONS, *talk.BUTTONS, *privacy.BUTTONS, *offer.BUTTONS)
+        self.add_dynamic_items(*queue.BUTTONS, *admin.BUTTONS)
         await self.tree.sync()
         await self.delivery.start()
 

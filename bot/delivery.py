@@ -56,6 +56,7 @@ from generation.studio import (
 )
 from store.errors import StoreError
 from store.jobs import CANCELLED, DONE, FAILED
+from store.rules import PAUSED
 
 log = logging.getLogger(__name__)
 
@@ -254,6 +255,10 @@ class Delivery:
             raise
         self._follow(job)
 
+    def follow(self, job: Job) -> None:
+        """Keep the message of a job true that nobody has asked for here, such as one that an admin lets run again."""
+        self._follow(job)
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._spawn(work)
         self._tasks.add(task)
@@ -352,6 +357,8 @@ class Delivery:
 
     def _busy_with(self) -> str | None:
         """What keeps the worker from taking any job; None: it takes them."""
+        if self._studio.mode == PAUSED:
+            return "paused by an admin"
         match self._studio.readiness:
             case None:
                 return STARTING

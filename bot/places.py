@@ -18,7 +18,7 @@ NAME_LIMIT = 100  # characters of a person's name
 def owner_of(interaction: discord.Interaction) -> Owner:
     """The person who typed or pressed."""
     user = interaction.user
-    return Owner(source=SOURCE, external_id=str(user.id), name=user.display_name[:NAME_LIMIT])
+    return known_as(user)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,18 @@ class MessagePlace:
 
 def owner_in(message: discord.Message) -> Owner:
     """Who wrote the message."""
-    author = message.author
-    return Owner(source=SOURCE, external_id=str(author.id), name=author.display_name[:NAME_LIMIT])
+    return known_as(message.author)
+
+
+def known_as(user: discord.abc.User) -> Owner:
+    """How the store knows a person."""
+    roles = user.roles if isinstance(user, discord.Member) else ()
+    return Owner(
+        source=SOURCE,
+        external_id=str(user.id),
+        name=user.display_name[:NAME_LIMIT],
+        roles=tuple(str(role.id) for role in roles if not role.is_default()),
+    )
 
 
 def viewer_of(interaction: discord.Interaction, *, alone: bool = False) -> Viewer:

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     open_browser: bool = True
     progress_interval: float = Field(default=1.5, ge=MIN_PROGRESS_INTERVAL, le=60)  # seconds between edits
     message_content: bool | None = None  # the privileged intent, for whole threads; None: in the playground only
+    home_server: int | None = None  # whose admins manage the whole installation; None: the only server there is
     waiting_limit: int = Field(default=20, ge=1, le=10_000)  # jobs that one person may have waiting
     keep_steps_days: float = Field(default=90.0, gt=0)  # after which a run's steps are deleted; its picture stays
     upscaler: Path | None = None  # a super-resolution model for final touches, as safetensors

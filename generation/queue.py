@@ -23,7 +23,7 @@ import msgspec
 from generation.limits import admit
 from generation.line import Key, Line, key_of
 from generation.request import GenerationRequest, RunFacts
-from store import conversations, jobs, people, pictures
+from store import conversations, jobs, people, pictures, rules
 from store.database import Database, Transaction
 from store.jobs import JobRow
 from store.people import Person
@@ -119,7 +119,7 @@ class Queue:
         self._line_changed = True  # by this process
 
     @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[Transaction]:
+    async def changing(self) -> AsyncIterator[Transaction]:
         """A transaction after which the line is another."""
         try:
             async with self._database.writing() as connection:
@@ -135,7 +135,7 @@ class Queue:
             QueueFull: the owner has as many jobs waiting as the limit allows.
         """
         now = time.time()
-        async with self._changing() as connection:
+        async with self.changing() as connection:
             person = await people.remember(connection, owner.source, owner.external_id, owner.name)
             asked_in = place.guild if place else None
             terms = await admit(connection, person, owner.roles, asked_in, request, most_waiting=self._most_waiting)
@@ -174,7 +174,7 @@ class Queue:
 
     async def claim(self) -> Job | None:
         """The job that is to run next, now running; None if nothing waits."""
-        async with self._changing() as connection:
+        async with self.changing() as connection:
             while (row := await jobs.claim(connection, time.time())) is not None:
                 try:
                     return await _job(connection, row)
@@ -184,12 +184,12 @@ class Queue:
 
     async def put_back(self, job: int, attempt: int) -> bool:
         """Let a running attempt wait again through no fault of its own."""
-        async with self._changing() as connection:
+        async with self.changing() as connection:
             return await jobs.put_back(connection, job, attempt, died=False)
 
     async def put_back_all(self) -> int:
         """At the start: what an earlier process left running waits again. Returns how many."""
-        async with self._changing() as connection:
+        async with self.changing() as connection:
             return await jobs.put_back_running(connection)
 
     async def worker_died(self, job: int, attempt: int, reference: str) -> Job | None:
@@ -198,7 +198,7 @@ class Queue:
         Returns:
             the job as it stands now; None if that attempt was not running any more.
         """
-        async with self._changing() as connection:
+        async with self.changing() as connection:
             row = await jobs.get(connection, job)
             if row is None:
                 return None
@@ -220,7 +220,7 @@ class Queue:
     ) -> tuple[PictureRow, Owner] | None:
         """Record the picture and end the job, together. None: that attempt runs no more, and nothing was recorded."""
         now = time.time()
-        async with self._changing() as connection:
+        async with self.changing() as connection:
             if not await jobs.end(connection, job, attempt, jobs.DONE, now):
                 return None
             row = await jobs.get(connection, job)
@@ -243,7 +243,7 @@ class Queue:
 
     async def fail(self, job: int, attempt: int, sentence: str, reference: str) -> Job | None:
         """End the attempt without a picture; its owner's other jobs move up. None: it runs no more."""
-        async with self._changing() as connection:
+        async with self.changing() as connection:
             return await self._fail(connection, job, attempt, sentence, reference)
 
     async def cancel(self, job: int, by: Owner, *, used: float = 0.0) -> Job | None:
@@ -254,7 +254,7 @@ class Queue:
         Returns:
             the job as it was just before; None if it is not theirs, has ended or never was.
         """
-        async with self._changing() as connection:
+        async with self.changing() as connection:
             before = await _reload(connection, job)
             if before is None or not same_person(before.owner, by):
                 return None
@@ -262,6 +262,11 @@ class Queue:
                 return None
             await give_back(connection, job, used)
             return before
+
+    async def mode(self) -> str:
+        """Whether the queue is open, paused or draining."""
+        async with self._database.reading() as connection:
+            return await rules.mode(connection)
 
     async def get(self, job: int) -> Job | None:
         """The job, if there is one."""

@@ -14,6 +14,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -46,6 +47,7 @@ from store.errors import StoreError
 from store.files import Files
 from store.jobs import RUNNING
 from store.pictures import PictureRow
+from store.rules import OPEN
 from store.visibility import Viewer
 
 __all__ = [
@@ -121,6 +123,7 @@ class Studio:
         """`clock` counts seconds; what it says is only compared with itself."""
         self.models = models
         self.readiness: Loading | Ready | None = None  # the latest that the workers said of themselves
+        self.mode = OPEN  # whether the queue is open, paused or draining, as far as this process knows
         self._database = database
         self._files = files
         self._dispatcher = dispatcher
@@ -144,6 +147,7 @@ class Studio:
         Raises:
             StoreError: the store cannot be used.
         """
+        self.mode = await self._queue.mode()
         returned = await self._queue.put_back_all()
         if returned:
             log.info("%d jobs were running when Darkroom stopped; they run again", returned)
@@ -194,16 +198,38 @@ class Studio:
         Raises:
             StoreError: it could not be noted; the job goes on.
         """
-        used = max((handed.used for (job, _), handed in self._handed.items() if job == job_id), default=0.0)
-        before = await self._queue.cancel(job_id, by, used=used)
+        before = await self._queue.cancel(job_id, by, used=self.used(job_id))
         if before is None:
             return False
+        await self.stop(job_id, before.attempt, ran=before.state == RUNNING)
+        return True
+
+    async def stop(self, job_id: int, attempt: int, *, ran: bool) -> None:
+        """Tell everybody of a job that was just cancelled in the store; a worker that has it stops at its next step."""
         self._updates.tell(JobCancelled(job=job_id))
-        key = (before.id, before.attempt)
-        if before.state == RUNNING and (key in self._handed or self._claiming):
+        key = (job_id, attempt)
+        if ran and (key in self._handed or self._claiming):
             self._recalled.add(key)
             await self._dispatcher.cancel(*key)
-        return True
+
+    def used(self, job_id: int) -> float:
+        """The share of a job's steps that are done; 0 if no worker has it."""
+        return max((handed.used for (job, _), handed in self._handed.items() if job == job_id), default=0.0)
+
+    def changing(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that changes what waits or runs, for whoever manages the queue."""
+        return self._queue.changing()
+
+    def look_again(self, waiting: int | None = None) -> None:
+        """What may start has changed in the store; `waiting`: a job that waits (again)."""
+        if waiting is not None:
+            self._updates.tell(JobWaiting(job=waiting))
+        self._work.set()
+
+    @property
+    def in_hand(self) -> dict[int, Progress | None]:
+        """How far the jobs are that workers have, in the order in which they got them."""
+        return {key[0]: handed.progress for key, handed in self._handed.items() if key not in self._recalled}
 
     async def job(self, job_id: int) -> Job | None:
         """The job, if there is one."""

@@ -51,13 +51,9 @@ async def add(
     )
 
 
-async def newest(
-    connection: AsyncConnection, *, guild: str | None, most: int, before: int | None = None
-) -> list[Entry]:
-    """The newest acts in one server or (None) everywhere, the newest first; `before`: only those with a lower id."""
-    query = select(audit).order_by(audit.c.id.desc()).limit(most)
+async def newest(connection: AsyncConnection, *, guild: str | None, most: int, skip: int = 0) -> list[Entry]:
+    """The newest acts in one server or (None) everywhere, the newest first, after the first `skip` of them."""
+    query = select(audit).order_by(audit.c.id.desc()).limit(most).offset(skip)
     if guild is not None:
         query = query.where(audit.c.guild == guild)
-    if before is not None:
-        query = query.where(audit.c.id < before)
     return [Entry(**row) for row in (await connection.execute(query)).mappings()]

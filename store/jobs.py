@@ -217,7 +217,9 @@ async def count_by_state(connection: AsyncConnection, guild: str | None = None) 
     """How many jobs wait and how many run, of one server or (None) of all."""
     counts = {}
     for state, of_state in ((WAITING, WAITING_ONLY), (RUNNING, RUNNING_ONLY)):
-        counts[state] = int((await connection.execute(select(func.count()).where(of_state, _in(guild)))).scalar_one())
+        counts[state] = int(
+            (await connection.execute(select(func.count(jobs.c.id)).where(of_state, _in(guild)))).scalar_one()
+        )
     return counts
 
 

@@ -75,6 +75,26 @@ class Driver(Protocol):
         """Press a button; a new answer that only this press brought (None: the message itself changed)."""
         ...
 
+    def add_admin(self, name: str) -> None:
+        """A new member, who may manage the server."""
+        ...
+
+    def demote(self, name: str) -> None:
+        """The admin may manage the server no longer."""
+        ...
+
+    def member(self, name: str) -> object:
+        """The person as an option of a command names them."""
+        ...
+
+    async def choose(self, person: str, message: Seen, value: str) -> Seen:
+        """Choose in the message's menu; the answer to that."""
+        ...
+
+    async def fill(self, person: str, message: Seen, label: str, **values: str) -> Seen:
+        """Press a button that opens a form, fill that in and send it; the answer to that."""
+        ...
+
     async def suggestions(self, person: str, option: str, typed: str) -> list[str]:
         """The values that `/imagine` offers while `typed` stands in `option`."""
         ...

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import discord
+import msgspec
 
 from bot.playground import Limits, Person, Playground
 from bot.playground.drafts import walk
@@ -108,6 +109,32 @@ class LoopbackDriver:
             await asyncio.gather(*handling)
         messages = self.person(person).messages(self.channel)
         return [item for item in messages if item.origin is not None and item.origin.id == interaction.id]
+
+    def add_admin(self, name: str) -> None:
+        self._people[name] = self.playground.add_user(name, manage_guild=True)
+
+    def demote(self, name: str) -> None:
+        user = self.playground.world.users[self.person(name).id]
+        self.playground.world.change_user(msgspec.structs.replace(user, roles=()))
+
+    def member(self, name: str) -> object:
+        return self.person(name)
+
+    async def choose(self, person: str, message: Seen, value: str) -> Seen:
+        target = self._message(person, message)
+        menu = next(item for item in walk(list(target.components)) if item["type"] == 3)
+        return self._seen(
+            (await self._answers(person, await self.person(person).select(target, menu["custom_id"], value)))[0]
+        )
+
+    async def fill(self, person: str, message: Seen, label: str, **values: str) -> Seen:
+        opener = await self.person(person).click(self._message(person, message), label=label)
+        await self.person(person).answered(opener, within=PATIENCE)
+        sent = await self.person(person).submit_modal(opener, **values)
+        return self._seen((await self._answers(person, sent))[0])
+
+    def _message(self, person: str, message: Seen) -> Message:
+        return next(item for item in self.person(person).messages(self.channel) if item.id == message.id)
 
     async def suggestions(self, person: str, option: str, typed: str) -> list[str]:
         choices = await self.person(person).autocomplete("imagine", option, typed, channel=self.channel, prompt="a fox")

@@ -55,6 +55,7 @@ class SimcordDriver:
         self.guild = env.create_guild(name="Studio")
         self.channel = self.guild.create_text_channel("gallery")
         self._people: dict[str, simcord.MemberActor] = {}
+        self._admin_roles: dict[str, int] = {}
         self._edits: list[tuple[int, Edit]] = []
         env.backend.subscribers.append(self._note)
 
@@ -79,6 +80,31 @@ class SimcordDriver:
         assert result.acknowledged, "the press was not acknowledged"
         answers = [answer for answer in (result.response, *result.followups) if answer and answer.id != message.id]
         return seen(answers[0].message) if answers else None
+
+    def add_admin(self, name: str) -> None:
+        role = self.guild.create_role("manages", permissions=discord.Permissions(manage_guild=True))
+        self._people[name] = self.guild.add_member(self.env.create_user(name), roles=[role])
+        self._admin_roles[name] = role.id
+
+    def demote(self, name: str) -> None:
+        self.env.backend.remove_member_role(self.guild.id, self.person(name).id, self._admin_roles[name])
+
+    def member(self, name: str) -> object:
+        return self.person(name)
+
+    async def choose(self, person: str, message: Seen, value: str) -> Seen:
+        result = await self.person(person).select(self._message(person, message), [value])
+        assert result.response is not None, "the choice was not answered"
+        return seen(result.response.message)
+
+    async def fill(self, person: str, message: Seen, label: str, **values: str) -> Seen:
+        shown = await self.person(person).click(self._message(person, message), label=label)
+        result = await self.person(person).submit_modal(shown, dict(values))
+        answers = [answer for answer in (result.response, *result.followups) if answer is not None]
+        return seen(answers[0].message)
+
+    def _message(self, person: str, message: Seen) -> discord.Message:
+        return next(m for m in self.channel.history(viewer=self.person(person)) if m.id == message.id)
 
     async def suggestions(self, person: str, option: str, typed: str) -> list[str]:
         choices = await self.person(person).autocomplete(self.channel, "imagine", option, typed, prompt="a fox")
