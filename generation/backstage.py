@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 TITLES = ("The noise", "The words", "Step by step", "Final touches")
 PAGES = len(TITLES)
 FRAMES = 5  # above the plot of page 3
+SMALL_WORDS = frozenset("a an and at by for from in into of on or the to with".split())  # seldom worth a mention
 MOST_OF_CHANGE = 0.9  # share of all change, by which a picture is as good as done
 
 
@@ -126,8 +127,8 @@ def noise_text(run: RunFacts, *, kept: bool, why: str = "") -> str:
     seed = run.request.seed
     if not kept:
         return (
-            f"{why} So the noise it began with cannot be shown. It was drawn from the seed {seed}: a number from which "
-            "the computer works out noise that looks like chance. With the same seed, model and settings the same "
+            f"{why} The noise that it began with was drawn from the seed {seed}: a number from which the computer "
+            "works out what looks like chance. With the same seed, model and settings the same "
             "noise comes again, and with it the same picture."
         )
     numbers = f"{math.prod(run.latent_shape):,} numbers" if run.latent_shape else "Numbers"
@@ -157,14 +158,18 @@ def words_text(run: RunFacts, read: PromptRead) -> str:
         f"The model reads no letters. Your prompt became {_counted(len(run.tokens), 'token')}, and each of them "
         f"{read.dimensions} numbers, which steer every step."
     )
-    count = min(len(read.words), MOST_WORDS)
-    if count > 1:
-        pairs = sorted((read.distances[a][b], a, b) for a in range(count) for b in range(a + 1, count))
+    shown = range(min(len(read.words), MOST_WORDS))
+    places = [place for place in shown if read.words[place].lower() not in SMALL_WORDS]
+    places = places if len(places) > 1 else list(shown)
+    pairs = sorted(
+        (read.distances[a][b], a, b) for a in places for b in places if a < b and read.words[a] != read.words[b]
+    )
+    if pairs:
         near, far = pairs[0], pairs[-1]
         text += f" 0 means: the same to the model. Nearest lie “{_pair(read, near)}” ({near[0]:.2f})"
         text += f", furthest “{_pair(read, far)}” ({far[0]:.2f})." if len(pairs) > 1 else "."
     else:
-        text += " With one word there is no distance to show."
+        text += " With one word there is no distance to tell of."
     if read.cut:
         text += f" The last {_counted(read.cut, 'token')} did not fit and were not read."
     elif len(read.words) > MOST_WORDS:
@@ -180,7 +185,8 @@ def steps_text(run: RunFacts, *, frames_shown: bool) -> str:
             "There was one step: this model goes from noise to picture at once, so there are no stages in between "
             "to show. All of the change happened there."
         )
-    text = f"In {count} steps the {run.scheduler} took the noise away, each time guessing the finished picture."
+    name = run.scheduler.removesuffix("Scheduler")
+    text = f"In {count} steps the scheduler ({name}) took the noise away, each time guessing the finished picture."
     if len(run.changes) == count and any(run.changes[1:]):
         total = sum(run.changes[1:])
         biggest = max(range(1, count), key=lambda index: run.changes[index])

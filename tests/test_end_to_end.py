@@ -111,6 +111,21 @@ async def the_fox_is_made_and_taken_apart(page: Page, folder: Path) -> None:
     await expect(fox.get_by_role("button", name="Strip")).to_have_count(0)
     assert await strip.evaluate("image => image.naturalWidth") >= STRIP_SIDE
     await look_at(page, folder, "strip")
+    await the_tour_is_taken(page, fox, folder)
+
+
+async def the_tour_is_taken(page: Page, picture: Locator, folder: Path) -> None:
+    """Four pages, each with a figure that the browser has decoded, in one message."""
+    await picture.get_by_role("button", name="How?").click()
+    tour = card_of(page, "Backstage:")
+    titles = {"1 Noise": "the noise", "2 Words": "the words", "3 Steps": "step by step", "4 Touches": "final touches"}
+    for label, title in titles.items():
+        if label != "1 Noise":
+            await tour.get_by_role("button", name=label).click()
+        await expect(tour.get_by_text(f"Backstage: {title}")).to_be_visible()
+        assert await (await picture_in(tour)).evaluate("image => image.naturalWidth") == 720
+        await look_at(page, folder, f"tour {label}")
+    await tour.get_by_role("button", name="Dismiss message").click()
 
 
 async def a_second_person_has_a_picture_made(page: Page, folder: Path, darkroom: DarkroomProcess) -> None:

@@ -24,6 +24,7 @@ TEXT = (242, 243, 245)
 QUIET_TEXT = (181, 186, 193)
 ACCENT = (240, 178, 50)  # the noise that is left
 
+PNG_LEVEL = 4  # of 9; more takes many times as long for a few per cent
 CAPTION = 30  # pixels; in a grid four frames wide this is about 10 points on a phone
 BAR_HEIGHT = 8  # pixels
 
@@ -113,5 +114,5 @@ def noise_bar(canvas: ImageDraw.ImageDraw, left: int, top: int, width: int, nois
 def png(image: Image.Image) -> bytes:
     """The image as PNG."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG", compress_level=PNG_LEVEL)
     return buffer.getvalue()

@@ -1,6 +1,6 @@
 """The four figures of the backstage tour: noise, words, steps, final touches. Knows no runs and no worker.
 
-Each is drawn for a phone: 960 pixels wide, in type that is still about 11 points when it is shown 400 pixels wide.
+Each is drawn for a phone, where a message leaves it some 300 pixels of width: type of 28 pixels is 12 there.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ from PIL import Image, ImageDraw
 from generation.events import Frame
 from generation.pictures import draw
 
-WIDTH = 960  # pixels
-MARGIN = 24
-TYPE = 30  # pixels
-LABELS = 250  # pixels left of rows for the words
+WIDTH = 720  # pixels
+MARGIN = 18
+TYPE = 28  # pixels
+SMALL = 23  # pixels; figures in cells and on axes
+CELL_WITH_FIGURE = 52  # pixels
+LABELS = 190  # pixels left of rows for the words
 MOST_WORDS = 10
 ROW = 50  # pixels of a row of numbers
-PLOT_HEIGHT = 330
+PLOT_HEIGHT = 280
 CHANGE = (96, 110, 160)  # how much the picture changed
 CHANGE_SHOWN = (140, 165, 255)  # the same at a step of which a frame is shown
 NEGATIVE, POSITIVE = (74, 132, 255), (255, 150, 60)
 NEAR, FAR = (44, 60, 92), (250, 214, 120)
-HEIGHT_LIMIT = 1100  # pixels of pictures side by side
+HEIGHT_LIMIT = 860  # pixels of pictures side by side
+
+
+LEGEND = TYPE + 34  # pixels above the plot
+Colour = tuple[int, int, int]
 
 
 def draw_pair(pictures: Sequence[tuple[bytes, str]]) -> bytes:
@@ -85,8 +91,7 @@ def draw_steps(noise_levels: Sequence[float], changes: Sequence[float], frames: 
     if frames and size[0] > side:
         size = (side, max(1, size[1] * side // size[0]))
     row = size[1] + TYPE + 30 if frames else 0
-    legend = TYPE + 16
-    height = top + row + legend + PLOT_HEIGHT + TYPE + 2 * MARGIN
+    height = top + row + LEGEND + PLOT_HEIGHT + TYPE + 2 * MARGIN
     sheet = Image.new("RGB", (WIDTH, height), draw.BACKGROUND)
     canvas = ImageDraw.Draw(sheet)
     for index, (frame, picture) in enumerate(zip(frames, pictures, strict=True)):
@@ -102,15 +107,15 @@ def _plot(
 ) -> None:
     type_ = draw.font(TYPE)
     known = len(changes) == len(noise_levels) and any(changes)
-    canvas.text((MARGIN, top), "— noise left", draw.ACCENT, type_)
+    _key(canvas, MARGIN, top, "noise left", draw.ACCENT, thickness=6)
     if known:
-        canvas.text((WIDTH - MARGIN, top), "▮ change in the picture", CHANGE_SHOWN, type_, "ra")
-    upper = top + TYPE + 16
-    lower, left, right = upper + PLOT_HEIGHT, MARGIN + 96, WIDTH - MARGIN
+        _key(canvas, WIDTH // 2 - 20, top, "change in the picture", CHANGE_SHOWN, thickness=22)
+    upper = top + LEGEND
+    lower, left, right = upper + PLOT_HEIGHT, MARGIN + 86, WIDTH - MARGIN
     for share, words in ((1.0, "100 %"), (0.5, "50 %"), (0.0, "0 %")):
         y = lower - share * PLOT_HEIGHT
         canvas.line((left, y, right, y), draw.TRACK, 2)
-        canvas.text((left - 10, y), words, draw.QUIET_TEXT, draw.font(26), "rm")
+        canvas.text((left - 10, y), words, draw.QUIET_TEXT, draw.font(SMALL), "rm")
     count = len(noise_levels)
     width = (right - left) / count
     most = max(changes) if known else 0.0
@@ -155,9 +160,16 @@ def _table(
                 continue
             share = (figures[row][column] - low) / (high - low) if high > low else 0.5
             canvas.rectangle(box, _between(NEAR, FAR, share))
-            if cell >= 60:
+            if cell >= CELL_WITH_FIGURE:
                 ink = (20, 22, 26) if share > 0.5 else draw.TEXT
-                canvas.text((left + cell / 2, y + cell / 2), f"{figures[row][column]:.2f}", ink, draw.font(26), "mm")
+                canvas.text((left + cell / 2, y + cell / 2), f"{figures[row][column]:.2f}", ink, draw.font(SMALL), "mm")
+
+
+def _key(canvas: ImageDraw.ImageDraw, left: int, top: int, words: str, colour: Colour, *, thickness: int) -> None:
+    """A mark as in the plot, and what it stands for."""
+    middle = top + TYPE * 0.62
+    canvas.rectangle((left, middle - thickness / 2, left + 24, middle + thickness / 2), colour)
+    canvas.text((left + 36, top), words, colour, draw.font(TYPE))
 
 
 def _heading(canvas: ImageDraw.ImageDraw, top: int, words: str) -> None:

@@ -109,7 +109,7 @@ async def test_every_page_of_a_stored_picture_has_a_figure(tmp_path: Path) -> No
     picture = await picture_of(house, prompt="a red fox, liška", steps=10)
     for number in (1, 2, 3, 4):
         page = await Backstage(house.studio).page(picture, number)
-        assert page.number == number and size_of(page.figure)[0] == 960
+        assert page.number == number and size_of(page.figure)[0] == 720
     await house.close()
 
 
@@ -123,7 +123,7 @@ async def test_a_picture_whose_steps_are_gone_still_has_a_tour_that_says_so(tmp_
     stage = Backstage(house.studio)
     noise, steps = await stage.page(picture, 1), await stage.page(picture, 3)
     assert noise.figure is None and "were not kept" in noise.text
-    assert size_of(steps.figure)[0] == 960 and "not kept any more" in steps.text
+    assert size_of(steps.figure)[0] == 720 and "not kept any more" in steps.text
     house.worker.can_decode = False
     words = await stage.page(picture, 2)
     assert words.figure is None and "The worker ended" in words.text
