@@ -140,9 +140,7 @@ def look_into(name: str, content: bytes) -> Found:
 
 def card_of(found: Found) -> discord.Embed:
     """What was found in one file."""
-    lines = [
-        f"**{wording.escaped(name)}**: {wording.shown(value, VALUE_LIMIT)}" for name, value in found.values.items()
-    ] or [NOTHING]
+    lines = [wording.shown(f"{name}: {value}", VALUE_LIMIT) for name, value in found.values.items()] or [NOTHING]
     card = discord.Embed(title=wording.shortened(found.name, 100), colour=cards.DONE_COLOUR)
     card.description = wording.shortened("\n".join(lines), 3_500)
     if found.credentials is not None:
