@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from explainer import evidence, experiments, premises
@@ -21,11 +21,12 @@ from explainer.pointing import Pointing, default_picture, point
 from explainer.reading import Reading, read
 from explainer.retrieve import Hit, Index
 
-LEAST: Final = 0.44  # score below which nothing on record answers
-LEAST_PART: Final = 0.58  # score from which a second question in one message is answered too
-CLOSE: Final = 0.025  # a second passage so near the first is mentioned too
-REASON: Final = 0.50  # score from which a passage may give the reason behind a fact
-HELD: Final = re.compile(r"\b(?:seconds?|steps?|noise)\b")
+LEAST: Final = 0.36  # score below which nothing on record answers
+LEAST_COSINE: Final = 0.48  # and nearness of the best example: single words in common are not enough
+LEAST_PART: Final = 0.50  # score from which a second question in one message is answered too
+CLOSE: Final = 0.04  # a second passage so near the first is mentioned too
+REASON: Final = 0.42  # score from which a passage may give the reason behind a fact
+SAME_TOPIC: Final = 0.06  # for a question that leans on the one before
 MORE_WORDS: Final = re.compile(
     r"\b(?:most|more|longest|longer|highest|higher|largest|larger|biggest|bigger|slowest|slower)\b"
 )
@@ -96,11 +97,15 @@ class Answerer:
         pointing = point(question, reading.text)
         if reading.context and not pointing.explicit:
             pointing = _carried(question, reading, pointing)
-        hits = weighed(self._index.rank(reading.variants), reading, pointing)
-        if reading.more and reading.context:
-            return self._more(hits, question, pointing), 1.0
+        hits = self._index.rank(reading.variants, reading.muted)
+        if reading.context:
+            earlier = next(hit.key for hit in self._index.rank({reading.context: 1.0}) if hit.domain == "passage")
+            if reading.more:
+                return self._more(earlier, question), 1.0
+            hits = kept_to(earlier.partition("/")[0], hits)
+        hits = weighed(hits, reading, pointing)
         best = hits[0]
-        if best.score < LEAST:
+        if best.score < LEAST or best.cosine < LEAST_COSINE:
             return self._nothing(hits, question), best.score
         make: dict[str, Callable[[], Draft]] = {
             "passage": lambda: self._knowledge(hits, question, pointing, reading),
@@ -128,12 +133,17 @@ class Answerer:
             draft.offer = experiments.offer_of_passage(first.id, pointing.pictures[0])
         return draft
 
-    def _more(self, hits: Sequence[Hit], question: Question, pointing: Pointing) -> Draft:
-        """More on what was asked before: the passages that come next."""
-        said = [turn.said for turn in question.turns if turn.speaker is None][-3:]
-        ranked = [self._passages[hit.key] for hit in hits if hit.domain == "passage"][:6]
-        fresh = [passage for passage in ranked if not any(sentences(passage.text)[0] in text for text in said)]
-        passage = (fresh or ranked)[0]
+    def _more(self, earlier: str, question: Question) -> Draft:
+        """More on what was asked before: the nearest passage on it that was not said yet, of the same topic first."""
+        said = " ".join(turn.said for turn in question.turns[-8:] if turn.speaker is None)
+        topic = self._passages[earlier].topics[0]
+        ranked = [
+            self._passages[hit.key]
+            for hit in self._index.rank({self._passages[earlier].title: 1.0})
+            if hit.domain == "passage"
+        ]
+        ranked = sorted(ranked[:40], key=lambda passage: passage.topics[0] != topic)
+        passage = next((known for known in ranked if sentences(known.text)[0] not in said), ranked[0])
         draft = Draft(route="knowledge", text=passage.text)
         self._cite(draft, passage, passage.text)
         return draft
@@ -286,6 +296,12 @@ class Answerer:
 # --- deciding ------------------------------------------------------------------------------------
 
 
+def kept_to(topic: str, hits: Sequence[Hit]) -> list[Hit]:
+    """The hits, with passages of the topic that was talked of raised."""
+    raised = [replace(hit, score=hit.score + SAME_TOPIC) if hit.key.startswith(f"{topic}/") else hit for hit in hits]
+    return sorted(raised, key=lambda hit: -hit.score)
+
+
 def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[Hit]:
     """The hits with what the form of the question says for and against each kind."""
     shifts = {"passage": 0.0, "facts": 0.0, "missing": 0.0, "acts": 0.0, "talk": 0.0}
@@ -305,9 +321,9 @@ def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[H
         shifts["facts"] += 0.08
     if reading.context and reading.why:
         shifts["passage"] += 0.08  # the fact has been told already
-    if reading.context and not reading.why and pointing.explicit:
-        shifts["facts"] += 0.05
-    moved = [Hit(entry=hit.entry, score=hit.score + shifts[hit.domain], cosine=hit.cosine) for hit in hits]
+    if reading.context and not reading.why and (pointing.explicit or reading.about_a_run) and pointing.pictures:
+        shifts["facts"] += 0.10
+    moved = [replace(hit, score=hit.score + shifts[hit.domain]) for hit in hits]
     return sorted(moved, key=lambda hit: -hit.score)
 
 
@@ -370,7 +386,7 @@ def _superlative(key: str, question: Question, reading: Reading) -> Draft | None
     held = [(card.number, card, picture) for card, picture in cards if card.number is not None]
     if len(held) < 2:
         return None
-    number, card, picture = (max if more else min)(held, key=lambda item: item[0])
+    _number, card, picture = (max if more else min)(held, key=lambda item: item[0])
     listed = "; ".join(f"{title_of(picture)} {card.short}" for _, card, picture in held)
     text = f"{title_of(picture)}, with {card.short}. By {key}: {listed}."
     draft = Draft(route="run", text=text, picture=picture.id)

@@ -185,6 +185,21 @@ SMALL_NUMBERS: Final = {
     "hundred": 100,
     "thousand": 1000,
 }
+SAME: Final = {
+    "imag": "pictur", "pic": "pictur", "img": "pictur", "drawing": "pictur", "color": "colour", "gray": "grey", "human": "peopl",
+    "person": "peopl", "folk": "peopl", "kid": "child", "children": "child", "toddler": "child", "bab": "baby", "infant": "baby", "generat": "mak",
+    "made": "mak", "creat": "mak", "produc": "mak", "algorithm": "program", "software": "program", "fast": "quick", "speed": "quick",
+    "electricit": "energy", "power": "energy", "larg": "big", "huge": "big", "tiny": "small", "littl": "small", "pixel": "pixel",
+    "environment": "climat", "planet": "climat", "nois": "nois", "static": "nois", "stolen": "steal", "theft": "steal", "stol": "steal",
+    "forgot": "forget", "learnt": "learn", "heatmap": "map", "letter": "text", "writing": "text", "finger": "hand", "painter": "artist",
+    "illustrator": "artist", "laptop": "computer", "pc": "computer", "slower": "slow", "longer": "long", "bigger": "big", "larger": "big",
+}  # fmt: skip
+ORDERS: Final = re.compile(
+    r"(?:\b(?:please\s+)?(?:ignore|forget|disregard|override|bypass)\b[^.:;!?\n]{0,60}?\b(?:instructions?|notes?|rules?|records?|above|training|guidelines)\b"
+    r"|\b(?:system|assistant|user|admin|developer|output|answer|response)\s*:|\brepeat after me\b:?|\byou are now\b[^.:;!?\n]{0,40}|\bnew instructions?\b:?)"
+    r"[\s.,:;-]*(?:(?:and|then)\b)?",
+    re.IGNORECASE,
+)
 FILLERS: Final = re.compile(
     r"^(?:(?:ok(?:ay)?|so|well|hey|hi|hello|lol|haha+|hmm+|um+|uh|oh|wow|btw|by the way|dumb question but|quick question|just wondering|please"
     r"|pls|also|and|but|thanks|thank you|cool|nice|great|yeah|yes|no|honestly|actually|i wonder|tell me|can you tell me|could you tell me"
@@ -198,6 +213,7 @@ TAGS: Final = re.compile(
 )
 SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\s\"”’)]+(?=[A-Z“\"(0-9])")
 PARTS: Final = re.compile(r"[?!;\n]+|\.(?=\s)|\s+-+\s+|,?\s+(?:btw|but|also)\s+", re.IGNORECASE)
+PREFIXES: Final = ("re", "un", "over", "under", "non", "pre", "de", "anti", "mis")
 SHORTHAND: Final = {
     "u": "you", "ur": "your", "r": "are", "pls": "please", "plz": "please", "pic": "picture", "pics": "pictures", "img": "image",
     "cuz": "because", "wanna": "want to", "gonna": "going to", "dont": "don't", "didnt": "didn't", "whats": "what is", "hows": "how is",
@@ -229,8 +245,8 @@ def stem(word: str) -> str:
 
 
 def content(text: str) -> list[str]:
-    """Stems of the words that carry content."""
-    return [stem(word) for word in words(text) if word not in STOP]
+    """Stems of the words that carry content; words for the same thing become one."""
+    return [SAME.get(found := stem(word), found) for word in words(text) if word not in STOP]
 
 
 def numbers(text: str) -> list[str]:
@@ -258,7 +274,7 @@ def expanded(text: str) -> str:
 
 def stripped(text: str) -> str:
     """The text without opening fillers and closing tags."""
-    core = FILLERS.sub("", text.strip())
+    core = FILLERS.sub("", ORDERS.sub(" ", text).strip())
     for _ in range(2):
         core = TAGS.sub("", core)
     return core.strip(" ,;:-") or text.strip()
@@ -267,7 +283,7 @@ def stripped(text: str) -> str:
 def parts(text: str, least: int = 3) -> list[str]:
     """The whole text without its fillers, then each part of it that has words enough to mean something."""
     whole = stripped(text)
-    pieces = [stripped(piece) for piece in PARTS.split(text)]
+    pieces = [stripped(piece) for piece in PARTS.split(ORDERS.sub(" ", text))]
     return list(dict.fromkeys([whole, *(piece for piece in pieces if len(words(piece)) >= least)]))
 
 
@@ -289,7 +305,11 @@ class Spelling:
 
     def _mended(self, word: str, right: set[str]) -> str:
         low = word.lower()
-        if low in right or stem(low) in right:
+        if (
+            low in right
+            or stem(low) in right
+            or any(low.startswith(start) and low[len(start) :] in right for start in PREFIXES)
+        ):
             return word
         slips = 1 if len(low) < 7 else 2
         near = [

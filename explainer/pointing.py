@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from explainer.language import STOP, plain, stem, words
+from explainer.language import SMALL_NUMBERS, STOP, plain, stem, words
 from explainer.messages import Question, SeenPicture
 
 ORDINALS: Final = {
@@ -207,8 +207,10 @@ def point(question: Question, text: str) -> Pointing:
     if not found and len(pool) < len(everything) and pool and not MINE.search(low):
         found = [pool[-1]]
     if found:
-        return Pointing(pictures=tuple({picture.id: picture for picture in found}.values()), explicit=True)
-    absent = _absent(low, everything)
+        return Pointing(
+            pictures=tuple({picture.id: picture for picture in found}.values()), explicit=len(everything) > 1
+        )
+    absent = named_absent(low, everything)
     return Pointing(pictures=() if default is None else (default,), explicit=False, absent=absent)
 
 
@@ -230,7 +232,8 @@ def default_picture(question: Question, low: str = "") -> SeenPicture | None:
 
 def names_of(picture: SeenPicture) -> set[str]:
     """The stems of the words by which a picture may be called."""
-    return {stem(word) for word in words(picture.run.request.prompt) if word not in STOP and len(word) > 2}
+    said = words(picture.run.request.prompt)
+    return {stem(word) for word in said if word not in STOP and word not in SMALL_NUMBERS and len(word) > 2}
 
 
 def _pool(pictures: Sequence[SeenPicture], low: str) -> tuple[SeenPicture, ...]:
@@ -306,7 +309,8 @@ def _by_words(low: str, pictures: Sequence[SeenPicture]) -> list[tuple[int, Seen
     return [(votes[latest][1], pictures[latest])]
 
 
-def _absent(low: str, pictures: Sequence[SeenPicture]) -> str | None:
+def named_absent(low: str, pictures: Sequence[SeenPicture]) -> str | None:
+    """A thing that is spoken of like a picture here, and that none of the prompts names."""
     known = {name for picture in pictures for name in names_of(picture)}
     owners = {picture.owner.lower() for picture in pictures}
     for match in NAMED.finditer(low):

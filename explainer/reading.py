@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from explainer.language import Spelling, content, expanded, parts, plain, stripped, words
+from explainer.language import Spelling, content, expanded, parts, plain, stem, stripped, words
 from explainer.messages import Question
+from explainer.pointing import named_absent, names_of
 
 LEANS: Final = re.compile(
     r"^(?:and|what about|how about|same for|also|or|but|why|why not|how come|how so|really|are you sure|tell me more|more|go on|explain|and what|and how"
@@ -40,6 +41,7 @@ ABOUT_A_RUN: Final = re.compile(
     re.IGNORECASE,
 )
 MOST_BACK: Final = 3  # questions that one may lean on, one after the other
+MASKED: Final = 0.92  # what a question counts that names a picture by what it shows, beside the one that does not
 SHORT: Final = 8  # words; a longer question says itself what it is about
 
 
@@ -50,6 +52,7 @@ class Reading:
     text: str  # mended, whole
     core: str  # without fillers and tags
     variants: dict[str, float]  # ways to look it up, with how much each counts
+    muted: frozenset[str]  # stems that name what the pictures show, and say little of what is asked
     context: str  # the earlier question that it leans on; empty where it stands alone
     why: bool  # it asks for a reason
     general: bool  # it is put as a general question
@@ -59,29 +62,60 @@ class Reading:
 
 
 def read(question: Question, spelling: Spelling) -> Reading:
-    """Make a question ready to be looked up."""
+    """Make a question ready to be looked up.
+
+    What the pictures show is put aside for the look-up: "how did the fox get its seed" asks for a seed, not for foxes.
+    """
     own_words = [
         word for picture in question.pictures for word in (*words(picture.run.request.prompt), *words(picture.owner))
     ]
     text = spelling.mend(expanded(question.text), own_words)
     core = stripped(text)
     context = _context(question, spelling) if leans(text) else ""
+    masked = _masked(core, question)
     variants = dict.fromkeys(parts(text), 0.97)
     variants[core] = 1.0
+    if masked != core:
+        variants = {variant: weight * MASKED for variant, weight in variants.items()} | {masked: 1.0}
     if context:
-        variants[f"{context} {core}"] = 0.98
+        context = _masked(context, question)
+        variants[f"{context} {masked}"] = 0.95
         if not set(content(core)) - set(content(context)) - _pointers(question):
             variants[context] = 1.0  # "and the robot?" asks the same of another picture
     return Reading(
         text=text,
         core=core,
         variants=variants,
+        muted=frozenset(name for picture in question.pictures for name in names_of(picture)),
         context=context,
         why=bool(WHY.search(core)),
         general=bool(GENERAL.search(core)),
         about_a_run=bool(ABOUT_A_RUN.search(text)),
         more=bool(MORE.search(plain(core))),
         sure=bool(SURE.search(plain(core))),
+    )
+
+
+def _masked(text: str, question: Question) -> str:
+    """The text with "the picture" where it names one by what it shows."""
+    names = {name for picture in question.pictures for name in names_of(picture)}
+    absent = named_absent(text.lower(), question.pictures) if question.pictures else None
+
+    def put(match: re.Match[str]) -> str:
+        named = [word for word in words(match.group(2)) if stem(word) in names or word == absent]
+        rest = match.group(2)
+        for word in named:
+            rest = re.sub(rf"\b{re.escape(word)}(?:'s)?\s*", "", rest, flags=re.IGNORECASE)
+        if not named:
+            return match.group()
+        return f"{match.group(1)} picture {rest}".rstrip() + (" " if match.group().endswith(" ") else "")
+
+    return (
+        re.sub(
+            r"\b(the|this|that|my|your|its|exact|same|both|of)\s+((?:[\w'-]+\s*){1,3})", put, text, flags=re.IGNORECASE
+        )
+        if names
+        else text
     )
 
 

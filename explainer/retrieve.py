@@ -1,7 +1,7 @@
 """Finds what a question is about: passages, fields of the record, things nobody records, experiments, small talk.
 
 Everything that can answer is an `Entry` with example questions. What was asked is compared with the nearest of these, with
-the entry's sentences and its whole text, and by BM25 (Robertson and Zaragoza 2009) with all its words: the examples serve
+the entry's whole text, and by BM25 (Robertson and Zaragoza 2009) with all its words: the examples serve
 questions that were foreseen, the rest those that were not (docs/decisions/0161). Vectors of the entries are computed once and kept in the data folder,
 under a name that changes with the entries and the encoder. Knows no pictures and forms no sentence.
 """
@@ -22,25 +22,17 @@ from typing import Literal
 import numpy as np
 
 from explainer.encoder import Encoder, Vectors
-from explainer.language import content, sentences, words
+from explainer.language import content, words
 from explainer.passages import Passage
 
 log = logging.getLogger(__name__)
 
 CARDS = Path(__file__).parent / "cards.toml"
 PARAPHRASES = Path(__file__).parent / "paraphrases.toml"
-NEAREST, AROUND, SENTENCE, WHOLE, LEXICAL = (
-    0.50,
-    0.10,
-    0.12,
-    0.13,
-    0.25,
-)  # best example, mean of the three best, best sentence, text, BM25
-NO_SENTENCE, NO_WHOLE = (
-    0.80,
-    0.70,
-)  # a card has no text; this share of its best example stands for it, as passages have it on average
+NEAREST, AROUND, WHOLE, LEXICAL = 0.45, 0.20, 0.10, 0.25  # best example, mean of the three best, whole text, BM25
+NO_WHOLE = 0.70  # a card has no text; this share of its best example stands for it, as passages have it on average
 K1, B = 1.2, 0.75
+MUTED = 0.3
 
 Domain = Literal["passage", "facts", "missing", "acts", "talk"]
 
@@ -121,11 +113,16 @@ class Index:
             word for entry in self.entries for word in words(" ".join((*entry.questions, entry.title, entry.body)))
         )
 
-    def rank(self, variants: Mapping[str, float]) -> list[Hit]:
-        """All entries, best first. `variants`: ways to read what was asked, each with how much it counts (0..1)."""
+    def rank(self, variants: Mapping[str, float], muted: frozenset[str] = frozenset()) -> list[Hit]:
+        """All entries, best first.
+
+        Args:
+            variants: ways to read what was asked, each with how much it counts (0..1).
+            muted: stems that count little as words, since they name what the pictures at hand show.
+        """
         weights = np.array(list(variants.values()), np.float32)
         cosines = (self._encoder.encode(list(variants)) @ self._vectors.T) * weights[:, None]
-        lexical = np.max([self._words.scores(text) * weight for text, weight in variants.items()], axis=0)
+        lexical = np.max([self._words.scores(text, muted) * weight for text, weight in variants.items()], axis=0)
         best = cosines.max(axis=0)
         hits = [self._hit(i, best, float(lexical[i])) for i in range(len(self.entries))]
         return sorted(hits, key=lambda hit: -hit.score)
@@ -134,10 +131,8 @@ class Index:
         asked = np.sort(best[self._asked[i]])[::-1]
         nearest, around = float(asked[0]), float(asked[:3].mean())
         said = best[self._said[i]]
-        sentence, whole = (
-            (float(said[:-1].max()), float(said[-1])) if said.size else (NO_SENTENCE * nearest, NO_WHOLE * nearest)
-        )
-        score = NEAREST * nearest + AROUND * around + SENTENCE * sentence + WHOLE * whole + LEXICAL * lexical
+        whole = float(said[0]) if said.size else NO_WHOLE * nearest
+        score = NEAREST * nearest + AROUND * around + WHOLE * whole + LEXICAL * lexical
         return Hit(entry=self.entries[i], score=score, cosine=nearest)
 
 
@@ -156,13 +151,14 @@ class Words:
                 rows.append(i)
                 counts.append(often)
 
-    def scores(self, query: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    def scores(self, query: str, muted: frozenset[str] = frozenset()) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         """One score of 0..1 for each body."""
         result = np.zeros(self._count, np.float32)
         best = 0.0
         for word in set(content(query)):
             rows, counts = self._postings.get(word, ([], []))
             weight = math.log(1 + (self._count - len(rows) + 0.5) / (len(rows) + 0.5))
+            weight *= MUTED if word in muted else 1
             best += weight * (K1 + 1)
             if rows:
                 often = np.array(counts, np.float32)
@@ -207,5 +203,5 @@ def _asked(entry: Entry) -> tuple[str, ...]:
 
 
 def _said(entry: Entry) -> tuple[str, ...]:
-    """The sentences that may answer it, then the whole text."""
-    return (*sentences(entry.body), entry.body) if entry.body else ()
+    """The text that may answer it."""
+    return (entry.body,) if entry.body else ()
