@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 TITLES = ("The noise", "The words", "Step by step", "Final touches")
 PAGES = len(TITLES)
 FRAMES = 5  # above the plot of page 3
-SMALL_WORDS = frozenset("a an and at by for from in into of on or the to with".split())  # seldom worth a mention
+SMALL_WORDS = frozenset(
+    ["a", "an", "and", "at", "by", "for", "from", "in", "into", "of", "on", "or", "the", "to", "with"]
+)  # seldom worth a mention
 MOST_OF_CHANGE = 0.9  # share of all change, by which a picture is as good as done
 
 
