@@ -22,10 +22,38 @@ from explainer.reading import Reading, read
 from explainer.retrieve import Hit, Index
 
 LEAST: Final = 0.36  # score below which nothing on record answers
-LEAST_COSINE: Final = 0.48  # and nearness of the best example: single words in common are not enough
+LEAST_COSINE: Final = 0.44  # and nearness of the best example: single words in common are not enough
 LEAST_PART: Final = 0.50  # score from which a second question in one message is answered too
-CLOSE: Final = 0.04  # a second passage so near the first is mentioned too
+CLOSE: Final = 0.05  # a second passage so near the first is mentioned too
 REASON: Final = 0.42  # score from which a passage may give the reason behind a fact
+NAMED: Final = 0.07  # for a field that is called by its own words
+DEFINING: Final = re.compile(
+    r"^(?:what (?:is|are|does|do) (?:an? )?(?!the\b|my\b|its\b|this\b)|what's an? |why (?:do|does|are"
+    r"|is) (?!the\b|my\b|this\b|it\b)|how (?:do|does) |can |do |does )",
+    re.IGNORECASE,
+)
+FIELD_WORDS: Final = {
+    key: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
+    for key, pattern in {
+        "steps": r"steps?|step count|iterations",
+        "seed": r"seeds?",
+        "guidance": r"guidance|cfg",
+        "size": r"size|resolution|pixels|dimensions|\d{2,5} ?x ?\d{2,5}|aspect ratio|how (?:big|large|wide|high|tall)",
+        "model": r"model|checkpoint|midjourney|dall-?e|sdxl|stable diffusion|chatgpt",
+        "scheduler": r"scheduler|sampler|sampling method",
+        "seconds": r"seconds|minutes|how long|how fast|how quick|long|while|took|render time",
+        "negative": r"negative(?: prompt)?|excluded|left out",
+        "prompt": r"prompt|wording|asked for|typed?",
+        "words": r"tokens?|tokeni[sz]ed|tokeni[sz]er",
+        "device": r"gpu|cpu|graphics card|processor|hardware|device",
+        "format": r"dtype|float\d*|precision|fp16|bf16|number format",
+        "versions": r"versions?",
+        "final touches": r"upscaled?|sharpen(?:ed)?|retouch(?:ed)?|post-?process(?:ed|ing)?|touch(?:ed|es)?",
+        "start": r"start(?:ed|ing)? (?:from|point|picture)|upload|init|strength|began|begin",
+        "prediction": r"prediction(?: type)?|epsilon|v-prediction",
+        "weights": r"weights|fingerprint of the (?:model|weights)",
+    }.items()
+}
 SAME_TOPIC: Final = 0.06  # for a question that leans on the one before
 MORE_WORDS: Final = re.compile(
     r"\b(?:most|more|longest|longer|highest|higher|largest|larger|biggest|bigger|slowest|slower)\b"
@@ -34,7 +62,8 @@ LESS_WORDS: Final = re.compile(
     r"\b(?:least|fewest|fewer|less|shortest|shorter|lowest|lower|smallest|smaller|fastest|faster|quickest|quicker)\b"
 )
 COMPARING: Final = re.compile(
-    r"\b(?:differ\w*|compare\w*|versus|vs|same|equal|between|both|than|changed?|which (?:of|one|had|took|used|was|has))\b",
+    r"\b(?:differ\w*|compare\w*|versus|vs|same|equal|between|both|than|changed?|which (?:of|one|had|took|used"
+    r"|was|has))\b",
     re.IGNORECASE,
 )
 
@@ -157,7 +186,10 @@ class Answerer:
     def _facts(self, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
         key = hits[0].key
         if pointing.absent and not pointing.explicit:
-            text = f"{evidence.NO_RECORD} Among the pictures that I can see here none was asked for with “{evidence.shown(pointing.absent, 40)}”."
+            text = (
+                f"{evidence.NO_RECORD} Among the pictures that I can see here none was asked for with "
+                f"“{evidence.shown(pointing.absent, 40)}”."
+            )
             kept = [_missing_evidence(f"a picture of “{pointing.absent}”"), *_listed(question.pictures)]
             return Draft(route="no record", text=f"{text} {known_pictures(question.pictures)}", evidence=kept)
         if key == "said":
@@ -185,6 +217,11 @@ class Answerer:
         if not card.recorded:
             draft.route = "no record"
         self._add_reason(draft, card, hits, reading)
+        if draft.route == "run" and hits[1].domain == "passage" and hits[0].score - hits[1].score < CLOSE / 2:
+            passage = self._passages[hits[1].key]
+            more = " ".join(sentences(passage.text)[:2])
+            draft.text, draft.route = f"{draft.text} {more}", "both"
+            self._cite(draft, passage, more)
         return draft
 
     def _add_reason(self, draft: Draft, card: Fact, hits: Sequence[Hit], reading: Reading) -> None:
@@ -203,7 +240,10 @@ class Answerer:
     ) -> Draft:
         pair = _pair(question, pointing)
         if pair is None:
-            text = f"{evidence.NO_RECORD} There is only one picture here that I can see, so there is nothing to compare it with."
+            text = (
+                f"{evidence.NO_RECORD} There is only one picture here that I can see, so there is nothing to "
+                "compare it with."
+            )
             return Draft(route="no record", text=text, evidence=[_missing_evidence("second picture")])
         if key == "compare":
             key = next((hit.key for hit in hits[:4] if hit.key in evidence.COMPARED), "compare")
@@ -257,7 +297,10 @@ class Answerer:
         text = evidence.MISSING["world"].text
         near = next((self._passages[hit.key] for hit in hits if hit.domain == "passage"), None)
         if near is not None and hits[0].score > LEAST - 0.08:
-            text = f"{evidence.NO_RECORD} The nearest that I can explain is “{near.title}”; ask me about that, or about a picture here."
+            text = (
+                f"{evidence.NO_RECORD} The nearest that I can explain is “{near.title}”; ask me about that, or "
+                "about a picture here."
+            )
         draft = Draft(route="no record", text=text, evidence=[_missing_evidence("anything near this")])
         draft.passages = [near] if near is not None and near.title in text else []
         return draft
@@ -296,6 +339,13 @@ class Answerer:
 # --- deciding ------------------------------------------------------------------------------------
 
 
+def fields_named(reading: Reading) -> frozenset[str]:
+    """The fields of a record that a question calls by their own words; none where it asks what such a field is."""
+    if DEFINING.search(reading.core):
+        return frozenset()
+    return frozenset(key for key, pattern in FIELD_WORDS.items() if pattern.search(reading.text))
+
+
 def kept_to(topic: str, hits: Sequence[Hit]) -> list[Hit]:
     """The hits, with passages of the topic that was talked of raised."""
     raised = [replace(hit, score=hit.score + SAME_TOPIC) if hit.key.startswith(f"{topic}/") else hit for hit in hits]
@@ -319,11 +369,12 @@ def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[H
         shifts["passage"] += 0.03
     if len(pointing.pictures) >= 2 and COMPARING.search(reading.text):
         shifts["facts"] += 0.08
+    named = fields_named(reading) if pointing.pictures else frozenset()
     if reading.context and reading.why:
         shifts["passage"] += 0.08  # the fact has been told already
     if reading.context and not reading.why and (pointing.explicit or reading.about_a_run) and pointing.pictures:
         shifts["facts"] += 0.10
-    moved = [replace(hit, score=hit.score + shifts[hit.domain]) for hit in hits]
+    moved = [replace(hit, score=hit.score + shifts[hit.domain] + NAMED * (hit.key in named)) for hit in hits]
     return sorted(moved, key=lambda hit: -hit.score)
 
 

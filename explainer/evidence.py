@@ -25,9 +25,27 @@ GRAPHICS: Final = {
     "cpu": "the processor, without a graphics card",
 }
 MODELS: Final = (
-    "midjourney", "dall-e", "dalle", "dall e", "stable diffusion", "sdxl", "sd3", "flux", "imagen", "chatgpt", "gpt", "gemini", "firefly",
-    "ideogram", "leonardo", "pocket", "sora", "kandinsky", "pixart", "sana",
-)  # fmt: skip
+    "midjourney",
+    "dall-e",
+    "dalle",
+    "dall e",
+    "stable diffusion",
+    "sdxl",
+    "sd3",
+    "flux",
+    "imagen",
+    "chatgpt",
+    "gpt",
+    "gemini",
+    "firefly",
+    "ideogram",
+    "leonardo",
+    "pocket",
+    "sora",
+    "kandinsky",
+    "pixart",
+    "sana",
+)
 SCHEDULERS: Final = ("euler", "ddim", "ddpm", "dpm", "heun", "lcm", "pndm", "lms", "unipc", "karras", "flow match")
 FORMATS: Final = ("float16", "fp16", "bfloat16", "bf16", "float32", "fp32", "int8", "float64")
 DEVICES: Final = ("gpu", "graphics card", "cuda", "nvidia", "cpu", "processor", "apple")
@@ -110,18 +128,27 @@ def _steps(picture: SeenPicture, subject: str) -> Fact:
             f"{picture.run.request.strength or 1:g}, {taken} of them were run."
         )
     return Fact(
-        key="steps", text=text, quote=str(asked), short=str(asked), number=asked, numbers=(asked, taken or asked),
+        key="steps",
+        text=text,
+        quote=str(asked),
+        short=str(asked),
+        number=asked,
+        numbers=(asked, taken or asked),
         passage="sampling/more-steps-better",
-    )  # fmt: skip
+    )
 
 
 def _seed(picture: SeenPicture, subject: str) -> Fact:
     seed = picture.run.request.seed
     return Fact(
         key="seed",
-        text=f"{subject} was made with seed {seed}. The same words and settings with this seed give the same picture again.",
-        quote=str(seed), short=str(seed), numbers=(seed,), passage="seeds/what-a-seed-is",
-    )  # fmt: skip
+        text=f"{subject} was made with seed {seed}. The same words and settings with this seed give the same "
+        "picture again.",
+        quote=str(seed),
+        short=str(seed),
+        numbers=(seed,),
+        passage="seeds/what-a-seed-is",
+    )
 
 
 def _guidance(picture: SeenPicture, subject: str) -> Fact:
@@ -130,9 +157,14 @@ def _guidance(picture: SeenPicture, subject: str) -> Fact:
     if scale <= 1:
         text += " At this value guidance is off: the network's answer is taken as it is."
     return Fact(
-        key="guidance", text=text, quote=f"{scale:g}", short=f"{scale:g}", number=scale, numbers=(scale,),
+        key="guidance",
+        text=text,
+        quote=f"{scale:g}",
+        short=f"{scale:g}",
+        number=scale,
+        numbers=(scale,),
         passage="guidance/classifier-free-guidance",
-    )  # fmt: skip
+    )
 
 
 def _size(picture: SeenPicture, subject: str) -> Fact:
@@ -140,9 +172,12 @@ def _size(picture: SeenPicture, subject: str) -> Fact:
     return Fact(
         key="size",
         text=f"{subject} is {width} pixels wide and {height} high ({width}x{height}).",
-        quote=f"{width}x{height}", short=f"{width}x{height}", number=width * height, numbers=(width, height),
+        quote=f"{width}x{height}",
+        short=f"{width}x{height}",
+        number=width * height,
+        numbers=(width, height),
         passage="editing/aspect-ratio",
-    )  # fmt: skip
+    )
 
 
 def _model(picture: SeenPicture, subject: str) -> Fact:
@@ -164,18 +199,26 @@ def _weights(picture: SeenPicture, subject: str) -> Fact:
     digest = picture.run.weights_sha256
     return Fact(
         key="weights",
-        text=f"The weights that painted it have the fingerprint {digest[:16]}… They are the same for every picture with this "
+        text=f"The weights that painted it have the fingerprint {digest[:16]}… They are the same for every "
+        "picture with this "
         "fingerprint: using the model changes none of them.",
-        quote=digest, short=digest[:16], passage="learning/learning-from-chat",
-    )  # fmt: skip
+        quote=digest,
+        short=digest[:16],
+        passage="learning/learning-from-chat",
+    )
 
 
 def _scheduler(picture: SeenPicture, subject: str) -> Fact:
     name = picture.run.scheduler
     return Fact(
-        key="scheduler", text=f"{subject} was made with the scheduler {shown(name)}.", quote=name, short=name,
-        names=(name.lower().removesuffix("scheduler"), name.lower()), rivals=SCHEDULERS, passage="sampling/what-a-scheduler-does",
-    )  # fmt: skip
+        key="scheduler",
+        text=f"{subject} was made with the scheduler {shown(name)}.",
+        quote=name,
+        short=name,
+        names=(name.lower().removesuffix("scheduler"), name.lower()),
+        rivals=SCHEDULERS,
+        passage="sampling/what-a-scheduler-does",
+    )
 
 
 def _prediction(picture: SeenPicture, subject: str) -> Fact:
@@ -183,8 +226,10 @@ def _prediction(picture: SeenPicture, subject: str) -> Fact:
     return Fact(
         key="prediction",
         text=f"In this run the network predicted {PREDICTIONS.get(kind, shown(kind))} at every step.",
-        quote=kind, short=kind, passage="prediction/what-the-network-predicts",
-    )  # fmt: skip
+        quote=kind,
+        short=kind,
+        passage="prediction/what-the-network-predicts",
+    )
 
 
 def noise_levels(picture: SeenPicture, subject: str, step: int | None = None) -> Fact:
@@ -198,26 +243,37 @@ def noise_levels(picture: SeenPicture, subject: str, step: int | None = None) ->
     text = f"After step {step} of {len(levels)}, {levels[step - 1]:.0%} of the canvas was still noise."
     text += f" It fell below half at step {half}." if half != step else " That is where it fell below half."
     return Fact(
-        key="noise levels", text=text, quote=", ".join(f"step {i} of {len(levels)}: {level:.0%}" for i, level in enumerate(levels, 1)), figure=figure,
+        key="noise levels",
+        text=text,
+        quote=", ".join(f"step {i} of {len(levels)}: {level:.0%}" for i, level in enumerate(levels, 1)),
+        figure=figure,
         passage="frames/noise-level-and-step",
-    )  # fmt: skip
+    )
 
 
 def _seconds(picture: SeenPicture, subject: str) -> Fact:
     seconds = picture.run.seconds
     return Fact(
         key="seconds",
-        text=f"{subject} took {seconds_of(seconds)}, from the first step to the finished picture; waiting in the queue is not counted.",
-        quote=f"{seconds:.1f} s ({seconds:.3f})", short=f"{seconds:.1f} s", number=seconds, numbers=(round(seconds, 1),), passage="cost/speed",
-    )  # fmt: skip
+        text=f"{subject} took {seconds_of(seconds)}, from the first step to the finished picture; waiting in the "
+        "queue is not counted.",
+        quote=f"{seconds:.1f} s ({seconds:.3f})",
+        short=f"{seconds:.1f} s",
+        number=seconds,
+        numbers=(round(seconds, 1),),
+        passage="cost/speed",
+    )
 
 
 def _prompt(picture: SeenPicture, subject: str) -> Fact:
     prompt = shown(picture.run.request.prompt, 400)
     return Fact(
-        key="prompt", text=f"The prompt was “{prompt}”.", quote=picture.run.request.prompt, short=f"“{shown(prompt, 80)}”",
+        key="prompt",
+        text=f"The prompt was “{prompt}”.",
+        quote=picture.run.request.prompt,
+        short=f"“{shown(prompt, 80)}”",
         passage="text/from-words-to-numbers",
-    )  # fmt: skip
+    )
 
 
 def _negative(picture: SeenPicture, subject: str) -> Fact:
@@ -228,13 +284,17 @@ def _negative(picture: SeenPicture, subject: str) -> Fact:
     text = f"The negative prompt was “{shown(request.negative_prompt)}”."
     if request.guidance_scale <= 1:
         text += (
-            f" It had no effect: with a guidance scale of {request.guidance_scale:g} the network is not asked the second "
+            f" It had no effect: with a guidance scale of {request.guidance_scale:g} the network is not asked the "
+            "second "
             "question in which it would be used."
         )
     return Fact(
-        key="negative", text=text, quote=request.negative_prompt, short=f"“{shown(request.negative_prompt, 60)}”",
+        key="negative",
+        text=text,
+        quote=request.negative_prompt,
+        short=f"“{shown(request.negative_prompt, 60)}”",
         passage="guidance/negative-prompts",
-    )  # fmt: skip
+    )
 
 
 def tokens_of(picture: SeenPicture) -> list[str]:
@@ -251,9 +311,14 @@ def _words(picture: SeenPicture, subject: str) -> Fact:
     if picture.run.model == POCKET_NAME and len(picture.run.tokens) >= POCKET_TOKENS:
         text += f" The pocket model reads {POCKET_TOKENS} with the two marks, so the end may have been cut off."
     return Fact(
-        key="words", text=text, quote=" ".join(tokens), short=str(len(tokens)), number=len(tokens), numbers=(len(tokens),),
+        key="words",
+        text=text,
+        quote=" ".join(tokens),
+        short=str(len(tokens)),
+        number=len(tokens),
+        numbers=(len(tokens),),
         passage="text/tokens",
-    )  # fmt: skip
+    )
 
 
 def _device(picture: SeenPicture, subject: str) -> Fact:
@@ -261,9 +326,14 @@ def _device(picture: SeenPicture, subject: str) -> Fact:
     kind = device.partition(":")[0]
     same = {"cuda": ("gpu", "graphics card", "cuda", "nvidia"), "mps": ("gpu", "apple"), "cpu": ("cpu", "processor")}
     return Fact(
-        key="device", text=f"{subject} was computed on {GRAPHICS.get(kind, shown(device))} (“{device}”).", quote=device, short=device,
-        names=same.get(kind, (device,)), rivals=DEVICES, passage="seeds/what-makes-pictures-repeat",
-    )  # fmt: skip
+        key="device",
+        text=f"{subject} was computed on {GRAPHICS.get(kind, shown(device))} (“{device}”).",
+        quote=device,
+        short=device,
+        names=same.get(kind, (device,)),
+        rivals=DEVICES,
+        passage="seeds/what-makes-pictures-repeat",
+    )
 
 
 def _format(picture: SeenPicture, subject: str) -> Fact:
@@ -278,9 +348,14 @@ def _format(picture: SeenPicture, subject: str) -> Fact:
         else "."
     )
     return Fact(
-        key="format", text=text, quote=dtype, short=dtype, names=aliases.get(dtype, (dtype,)), rivals=FORMATS,
+        key="format",
+        text=text,
+        quote=dtype,
+        short=dtype,
+        names=aliases.get(dtype, (dtype,)),
+        rivals=FORMATS,
         passage="cost/number-formats",
-    )  # fmt: skip
+    )
 
 
 def _versions(picture: SeenPicture, subject: str) -> Fact:
@@ -297,13 +372,22 @@ def _versions(picture: SeenPicture, subject: str) -> Fact:
 def _touches(picture: SeenPicture, subject: str) -> Fact:
     touches = picture.run.final_touches
     if touches:
-        text = f"After diffusion this was done: {', '.join(shown(touch) for touch in touches)}. That is not part of diffusion itself."
+        text = (
+            f"After diffusion this was done: {', '.join(shown(touch) for touch in touches)}. That is not part "
+            "of diffusion itself."
+        )
     else:
-        text = "Nothing was done after diffusion: the picture is as the decoder gave it, with no sharpening, upscaling or repair."
+        text = (
+            "Nothing was done after diffusion: the picture is as the decoder gave it, with no sharpening, "
+            "upscaling or repair."
+        )
     return Fact(
-        key="final touches", text=text, quote=", ".join(touches) or "none", short=", ".join(touches) or "none",
+        key="final touches",
+        text=text,
+        quote=", ".join(touches) or "none",
+        short=", ".join(touches) or "none",
         passage="finishing/final-touches",
-    )  # fmt: skip
+    )
 
 
 def _start(picture: SeenPicture, subject: str) -> Fact:
@@ -312,11 +396,18 @@ def _start(picture: SeenPicture, subject: str) -> Fact:
         text = f"{subject} began from pure noise and not from a picture; no photo or upload was used."
         return Fact(key="start", text=text, quote="noise", short="noise", passage="editing/image-to-image")
     strength = 1.0 if request.strength is None else request.strength
-    text = f"{subject} began from a picture, at a strength of {strength:g}: so much of it was covered with noise and made anew."
+    text = (
+        f"{subject} began from a picture, at a strength of {strength:g}: so much of it was covered with noise "
+        "and made anew."
+    )
     return Fact(
-        key="start", text=text, quote=f"{request.init_image[:16]}, strength {strength:g}", short=f"a picture at strength {strength:g}",
-        numbers=(strength, strength * 100), passage="editing/strength",
-    )  # fmt: skip
+        key="start",
+        text=text,
+        quote=f"{request.init_image[:16]}, strength {strength:g}",
+        short=f"a picture at strength {strength:g}",
+        numbers=(strength, strength * 100),
+        passage="editing/strength",
+    )
 
 
 def parent(picture: SeenPicture, pictures: Sequence[SeenPicture], subject: str = "It") -> Fact:
@@ -385,14 +476,16 @@ def _masses(picture: SeenPicture, subject: str) -> Fact:
 def _nearest(picture: SeenPicture, subject: str) -> Fact:
     if not picture.nearest:
         text = (
-            "I have no record of the nearest training pictures of this one. No search is made while a picture is painted, and the "
+            "I have no record of the nearest training pictures of this one. No search is made while a picture is "
+            "painted, and the "
             "record does not say what it resembles."
         )
         return Fact(key="nearest", text=text, quote="", recorded=False, passage="originality/what-did-you-copy")
     first = picture.nearest[0]
     listed = ", ".join(f"{shown(near.name, 40)} ({near.distance:.1f})" for near in picture.nearest[:5])
     text = (
-        f"No picture was copied, but some in the training set are alike. The nearest is “{shown(first.name, 40)}”, {first.distance:.1f} "
+        "No picture was copied, but some in the training set are alike. The nearest is "
+        f"“{shown(first.name, 40)}”, {first.distance:.1f} "
         f"{first.unit} away. Nearest first: {listed}. Near means alike, not copied from."
     )
     figure = Figure(kind="nearest", picture=picture.id)
@@ -402,9 +495,15 @@ def _nearest(picture: SeenPicture, subject: str) -> Fact:
 def _settings(picture: SeenPicture, subject: str) -> Fact:
     run, request = picture.run, picture.run.request
     parts = [
-        f"seed {request.seed}", counted(request.steps, "step"), f"guidance {request.guidance_scale:g}", f"{run.width}x{run.height} pixels",
-        f"scheduler {run.scheduler}", f"model {shown(run.model)}", f"{run.dtype} on {run.device}", seconds_of(run.seconds),
-    ]  # fmt: skip
+        f"seed {request.seed}",
+        counted(request.steps, "step"),
+        f"guidance {request.guidance_scale:g}",
+        f"{run.width}x{run.height} pixels",
+        f"scheduler {run.scheduler}",
+        f"model {shown(run.model)}",
+        f"{run.dtype} on {run.device}",
+        seconds_of(run.seconds),
+    ]
     if request.negative_prompt:
         parts.append(f"negative prompt “{shown(request.negative_prompt, 80)}”")
     if request.init_image is not None:
@@ -420,7 +519,8 @@ def strip(picture: SeenPicture, step: int | None = None) -> Fact:
         text = "The steps of this picture were not kept, so there is no strip of it; a replay can bring them back."
         return Fact(key="strip", text=text, quote="", recorded=False, passage="seeds/replay")
     text = (
-        f"The strip shows what the model took the picture to be at each step. {levels.text} What can be seen in a frame is for your "
+        f"The strip shows what the model took the picture to be at each step. {levels.text} What can be seen in a "
+        "frame is for your "
         "eyes: the record holds the numbers and no description."
     )
     return Fact(
@@ -459,9 +559,24 @@ FACTS: Final[dict[str, Callable[[SeenPicture, str], Fact]]] = {
     "settings": _settings,
 }
 COMPARED: Final = (
-    "prompt", "negative", "seed", "steps", "guidance", "size", "model", "weights", "scheduler", "prediction", "start", "format", "device",
-    "versions", "final touches", "owner", "seconds",
-)  # fmt: skip
+    "prompt",
+    "negative",
+    "seed",
+    "steps",
+    "guidance",
+    "size",
+    "model",
+    "weights",
+    "scheduler",
+    "prediction",
+    "start",
+    "format",
+    "device",
+    "versions",
+    "final touches",
+    "owner",
+    "seconds",
+)
 
 
 # --- what is not recorded ------------------------------------------------------------------------
@@ -479,50 +594,59 @@ class Missing:
 NO_RECORD: Final = "I have no record of that."
 MISSING: Final[dict[str, Missing]] = {
     "camera": Missing(
-        text=f"{NO_RECORD} There was no camera and no place: the picture was computed from noise and words. What was recorded are its "
+        text=f"{NO_RECORD} There was no camera and no place: the picture was computed from noise and words. What "
+        "was recorded are its "
         "settings, such as seed, steps and size.",
         passage="noise/noise-is-not-an-effect",
     ),
     "energy": Missing(
-        text=f"{NO_RECORD} Neither electricity, heat nor memory is measured for a run; its time and its device are, and I can tell you those.",
+        text=f"{NO_RECORD} Neither electricity, heat nor memory is measured for a run; its time and its device "
+        "are, and I can tell you those.",
         passage="cost/energy",
     ),
     "money": Missing(
         text=f"{NO_RECORD} Darkroom keeps no prices; I can tell you the time and the steps that the picture took."
     ),
     "audience": Missing(
-        text=f"{NO_RECORD} Who looks at a picture, likes it or saves it is not written down; I only know who asked for what here."
+        text=f"{NO_RECORD} Who looks at a picture, likes it or saves it is not written down; I only know who "
+        "asked for what here."
     ),
     "contents": Missing(
-        text=f"{NO_RECORD} I do not look at the finished picture, so what can be seen in it is not written down. I know what was asked for, "
+        text=f"{NO_RECORD} I do not look at the finished picture, so what can be seen in it is not written down. "
+        "I know what was asked for, "
         "and a word map can show where each word drew attention; the rest your own eyes tell better.",
         passage="guidance/guidance-has-no-second-opinion",
         figure=True,
     ),
     "mood": Missing(
-        text=f"{NO_RECORD} There is no mood or thought of mine in the record, as nothing of the kind takes part in a run.",
+        text=f"{NO_RECORD} There is no mood or thought of mine in the record, as nothing of the kind takes part "
+        "in a run.",
         passage="provenance/no-record-of-reasons",
     ),
     "alternatives": Missing(
-        text=f"{NO_RECORD} A run makes one picture and weighs no others. To see others, ask for the same words with another seed.",
+        text=f"{NO_RECORD} A run makes one picture and weighs no others. To see others, ask for the same words "
+        "with another seed.",
         passage="seeds/same-prompt-other-picture",
     ),
     "influences": Missing(
-        text=f"{NO_RECORD} A model keeps no list of who contributed, so one picture cannot be traced back to single artists or pictures.",
+        text=f"{NO_RECORD} A model keeps no list of who contributed, so one picture cannot be traced back to "
+        "single artists or pictures.",
         passage="authorship/artists-consent",
     ),
     "elsewhere": Missing(
         text=f"{NO_RECORD} I know only what was said and made in this conversation, as far as you may see it."
     ),
     "world": Missing(
-        text=f"{NO_RECORD} I know the pictures made here, how such pictures come about, and something of human and machine creativity; ask me "
+        text=f"{NO_RECORD} I know the pictures made here, how such pictures come about, and something of human "
+        "and machine creativity; ask me "
         "about any of these."
     ),
 }
 TALK: Final = {
     "thanks": "You're welcome. Ask me how it was made whenever you like.",
     "hello": "Hello! Ask me for a picture, or ask how one came about.",
-    "help": "Ask me about any picture here: its seed, steps, words, how it came out of the noise, how two pictures differ. Ask how image models "
+    "help": "Ask me about any picture here: its seed, steps, words, how it came out of the noise, how two "
+    "pictures differ. Ask how image models "
     "work, or how their way of making pictures compares with yours. I answer from the record and name my sources.",
     "bye": "Goodbye! The record keeps until you delete it.",
 }

@@ -195,19 +195,24 @@ SAME: Final = {
     "illustrator": "artist", "laptop": "computer", "pc": "computer", "slower": "slow", "longer": "long", "bigger": "big", "larger": "big",
 }  # fmt: skip
 ORDERS: Final = re.compile(
-    r"(?:\b(?:please\s+)?(?:ignore|forget|disregard|override|bypass)\b[^.:;!?\n]{0,60}?\b(?:instructions?|notes?|rules?|records?|above|training|guidelines)\b"
-    r"|\b(?:system|assistant|user|admin|developer|output|answer|response)\s*:|\brepeat after me\b:?|\byou are now\b[^.:;!?\n]{0,40}|\bnew instructions?\b:?)"
+    r"(?:\b(?:please\s+)?(?:ignore|forget|disregard|override|bypass)\b[^.:;!?\n]{0,60}?\b(?:instructions?"
+    r"|notes?|rules?|records?|above|training|guidelines)\b"
+    r"|\b(?:system|assistant|user|admin|developer|output|answer|response)\s*:|\brepeat after me\b:?"
+    r"|\byou are now\b[^.:;!?\n]{0,40}|\bnew instructions?\b:?)"
     r"[\s.,:;-]*(?:(?:and|then)\b)?",
     re.IGNORECASE,
 )
 FILLERS: Final = re.compile(
-    r"^(?:(?:ok(?:ay)?|so|well|hey|hi|hello|lol|haha+|hmm+|um+|uh|oh|wow|btw|by the way|dumb question but|quick question|just wondering|please"
-    r"|pls|also|and|but|thanks|thank you|cool|nice|great|yeah|yes|no|honestly|actually|i wonder|tell me|can you tell me|could you tell me"
+    r"^(?:(?:ok(?:ay)?|so|well|hey|hi|hello|lol|haha+|hmm+|um+|uh|oh|wow|btw|by the way|dumb question but"
+    r"|quick question|just wondering|please"
+    r"|pls|also|and|but|thanks|thank you|cool|nice|great|yeah|yes|no|honestly|actually|i wonder|tell me"
+    r"|can you tell me|could you tell me"
     r"|do you know|remind me|serious question|sorry)(?:[\s,.:;!?-]+|$))+",
     re.IGNORECASE,
 )
 TAGS: Final = re.compile(
-    r"[\s,;-]+(?:right|yes|no|correct|agreed|true|ok|okay|please|pls|plz|thx|thanks|tho|though|btw|again|lol|haha+|isn'?t it|didn'?t you|don'?t you"
+    r"[\s,;-]+(?:right|yes|no|correct|agreed|true|ok|okay|please|pls|plz|thx|thanks|tho|though|btw|again|lol"
+    r"|haha+|isn'?t it|didn'?t you|don'?t you"
     r"|did you|aren'?t you|wasn'?t it|you know)\s*[?!.]*$",
     re.IGNORECASE,
 )

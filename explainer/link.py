@@ -189,8 +189,10 @@ class ReaderLink:
             if self._child is child:
                 self._child = None
             log.info("reader %d ended with %s", child.pid, child.returncode)
-            for future in (ready, *self._waiting.values()):
-                _fail(future, _Lost(f"it ended with {child.returncode}"))
+            lost = _Lost(f"it ended with {child.returncode}")
+            _fail(ready, lost)
+            for waiting in self._waiting.values():
+                _fail(waiting, lost)
 
     def _take(self, event: Event, ready: asyncio.Future[Ready]) -> None:
         match event:

@@ -18,7 +18,10 @@ ORDINALS: Final = {
     "5th": 4, "sixth": 5, "seventh": 6, "eighth": 7, "ninth": 8, "tenth": 9,
     "last": -1, "latest": -1, "newest": -1, "recent": -1,
 }  # fmt: skip
-NOT_A_PICTURE: Final = r"(?!\s+(?:\w+\s+)?(?:step|frame|word|token|time|noise|half|part|thing|message|question|prompt|night|week|year|month|day|line|row|opinion))"
+NOT_A_PICTURE: Final = (
+    r"(?!\s+(?:\w+\s+)?(?:step|frame|word|token|time|noise|half|part|thing|message|question"
+    r"|prompt|night|week|year|month|day|line|row|opinion))"
+)
 ORDINAL: Final = re.compile(rf"\b({'|'.join(ORDINALS)})\b{NOT_A_PICTURE}")
 NUMBERED: Final = re.compile(r"(?:\b(?:picture|image|pic|number|no\.?|nr\.?)\s*#?\s*|#)(\d+)\b")
 BEFORE: Final = re.compile(
@@ -29,7 +32,8 @@ OTHER: Final = re.compile(r"\bthe other(?: one| picture)?\b")
 THIS: Final = re.compile(r"\b(?:this|it|its|here|that one)\b")
 MINE: Final = re.compile(r"\b(?:my|mine)\b")
 NAMED: Final = re.compile(
-    r"\b(?:the|my|that|your)\s+(?:\w+\s+)??([a-z]{3,})(?:'s)?\s*(?:picture|one|image|pic|have|has|had|get|got|use|used|take|took|need|needed|made|run|\?|$)"
+    r"\b(?:the|my|that|your)\s+(?:\w+\s+)??([a-z]{3,})(?:'s)?\s*(?:picture|one|image|pic|have|has|had|get|got"
+    r"|use|used|take|took|need|needed|made|run|\?|$)"
 )
 # words after "the" that name no thing in a picture
 FIELDS: Final = frozenset(

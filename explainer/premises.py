@@ -14,7 +14,8 @@ from explainer.language import STOP, numbers, plain, stem, words
 from explainer.messages import SeenPicture
 
 YES_NO: Final = re.compile(
-    r"^(?:so\s+)?(?:did|was|were|is|are|has|have|had|does|do|can|could|will|would|am)\b|\b(?:right|yes|correct|true|agreed|isn't it|didn't you"
+    r"^(?:so\s+)?(?:did|was|were|is|are|has|have|had|does|do|can|could|will|would|am)\b|\b(?:right|yes|correct"
+    r"|true|agreed|isn't it|didn't you"
     r"|wasn't it|don't you|confirm)\b[\s?!.,]*(?:please)?[\s?!.]*$",
     re.IGNORECASE,
 )
@@ -22,7 +23,8 @@ POINTERS: Final = re.compile(
     r"(?:\b(?:picture|image|pic|number|step|frame|no\.?|in|after|at step)\s*#?\s*|#)\d+\b", re.IGNORECASE
 )
 ASKED: Final = re.compile(
-    r"\b(?:ask(?:ed)?(?:\s+you)?\s+for|type[d]?|wrote|write|said|mention(?:ed)?|wanted|the\s+words?|forgot(?:\s+about)?|missed|include[d]?)\s+"
+    r"\b(?:ask(?:ed)?(?:\s+you)?\s+for|type[d]?|wrote|write|said|mention(?:ed)?|wanted|the\s+words?"
+    r"|forgot(?:\s+about)?|missed|include[d]?)\s+"
     r"(?:that\s+)?(?:(?:i\s+)?asked\s+for\s+|i\s+wanted\s+)?(?:an?|the|some|any|my|word)?\s*[\"']?([a-z]{2,})",
 )
 WORD_IN: Final = re.compile(

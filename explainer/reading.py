@@ -15,8 +15,10 @@ from explainer.messages import Question
 from explainer.pointing import named_absent, names_of
 
 LEANS: Final = re.compile(
-    r"^(?:and|what about|how about|same for|also|or|but|why|why not|how come|how so|really|are you sure|tell me more|more|go on|explain|and what|and how"
-    r"|and why|what do you mean|in what way|since when|is it|is that|does it|does that|do you|would it|would|can it|how does it|how does that|what does that"
+    r"^(?:and|what about|how about|same for|also|or|but|why|why not|how come|how so|really|are you sure"
+    r"|tell me more|more|go on|explain|and what|and how"
+    r"|and why|what do you mean|in what way|since when|is it|is that|does it|does that|do you|would it|would"
+    r"|can it|how does it|how does that|what does that"
     r"|what is that|what is it|did this|did it|which one|who|when|where|it|that|those)\b",
     re.IGNORECASE,
 )
@@ -30,13 +32,16 @@ MORE: Final = re.compile(
 PRONOUN: Final = re.compile(r"\b(?:it|its|that|this|they|them|those|these|so|one|there)\b", re.IGNORECASE)
 WHY: Final = re.compile(r"\b(?:why|how come|what for|reason)\b", re.IGNORECASE)
 GENERAL: Final = re.compile(
-    r"^(?:what (?:is|are|does|do|was|were)|how (?:does|do|is|are|can|did|could|come)|why (?:does|do|is|are|can|can't|don't|isn't)|is it (?:true|possible|ok)"
-    r"|explain|can (?:people|humans|models|someone|somebody|anyone|a|an|ai)|do (?:people|humans|models|we|all|you)|does (?:a|the|an|ai)|are (?:you|people|all|there|humans)"
+    r"^(?:what (?:is|are|does|do|was|were)|how (?:does|do|is|are|can|did|could|come)|why (?:does|do|is|are|can"
+    r"|can't|don't|isn't)|is it (?:true|possible|ok)"
+    r"|explain|can (?:people|humans|models|someone|somebody|anyone|a|an|ai)|do (?:people|humans|models|we|all"
+    r"|you)|does (?:a|the|an|ai)|are (?:you|people|all|there|humans)"
     r"|who|would|could|should|may|if|some|every|everybody)\b",
     re.IGNORECASE,
 )
 ABOUT_A_RUN: Final = re.compile(
-    r"\b(?:this|that one|it|its|mine|these|those|here|this one|did you use|you used|you use|was it|was this|did it|picture \d+|#\d+|my (?:picture|pic|image|prompt|last"
+    r"\b(?:this|that one|it|its|mine|these|those|here|this one|did you use|you used|you use|was it|was this"
+    r"|did it|picture \d+|#\d+|my (?:picture|pic|image|prompt|last"
     r"|first|fox|cat|negative|photo|one|sentence|word|words|text))\b",
     re.IGNORECASE,
 )

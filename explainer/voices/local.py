@@ -30,7 +30,8 @@ class LocalVoice(ModelVoice):
         super().__init__(settings)
         if not settings.model:
             raise VoiceError(
-                "The voice “transformers” needs a chat model in DARKROOM_VOICE_MODEL: a folder, a hub id or a .gguf file."
+                "The voice “transformers” needs a chat model in DARKROOM_VOICE_MODEL: a folder, a hub id or a "
+                ".gguf file."
             )
         source, options = _source(settings.model)
         try:
@@ -38,7 +39,7 @@ class LocalVoice(ModelVoice):
             self._model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
         except (OSError, ValueError, ImportError, KeyError) as error:
             raise VoiceError(f"The chat model {settings.model} cannot be loaded: {error}") from error
-        self._model.eval()
+        self._model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
 
     def complete(self, messages: Sequence[dict[str, str]]) -> str:
         """What the model says; raises `VoiceError`."""

@@ -31,7 +31,8 @@ class ServerVoice(ModelVoice):
         super().__init__(settings)
         if not settings.url.startswith(("http://", "https://")):
             raise VoiceError(
-                "The voice “openai” needs the address of a server in DARKROOM_VOICE_URL, like http://127.0.0.1:11434/v1."
+                "The voice “openai” needs the address of a server in DARKROOM_VOICE_URL, like "
+                "http://127.0.0.1:11434/v1."
             )
 
     def complete(self, messages: Sequence[dict[str, str]]) -> str:

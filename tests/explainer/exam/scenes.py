@@ -24,9 +24,16 @@ def picture(number: int, prompt: str, **values: Any) -> SeenPicture:
         "model": "pocket",
     }
     facts = {
-        "scheduler": "DDIMScheduler", "scheduler_config": {}, "prediction_type": "v_prediction", "seconds": 2.613, "dtype": "float32",
-        "device": "cpu", "versions": VERSIONS, "weights_sha256": digest("pocket"), "image_sha256": digest(prompt),
-    }  # fmt: skip
+        "scheduler": "DDIMScheduler",
+        "scheduler_config": {},
+        "prediction_type": "v_prediction",
+        "seconds": 2.613,
+        "dtype": "float32",
+        "device": "cpu",
+        "versions": VERSIONS,
+        "weights_sha256": digest("pocket"),
+        "image_sha256": digest(prompt),
+    }
     seen: dict[str, Any] = {"mine": True, "owner": "Ann", "has_steps": True}
     for name, value in values.items():
         group = (
@@ -40,11 +47,14 @@ def picture(number: int, prompt: str, **values: Any) -> SeenPicture:
     made = GenerationRequest(**request)
     taken = int(made.steps * (made.strength or 1))
     facts |= {
-        "request": made, "model": made.model, "width": made.width, "height": made.height,
+        "request": made,
+        "model": made.model,
+        "width": made.width,
+        "height": made.height,
         "tokens": ("<|startoftext|>", *(f"{word}</w>" for word in prompt.split()), "<|endoftext|>"),
         "timesteps": tuple(float(999 - 999 * i // taken) for i in range(taken)),
         "noise_levels": tuple(round(1 - (i + 1) / taken, 4) for i in range(taken)),
-    }  # fmt: skip
+    }
     return SeenPicture(id=number, run=RunFacts(**facts), created_at=BEGINNING + 60 * number, **seen)
 
 
@@ -59,26 +69,49 @@ SCENES: dict[str, tuple[SeenPicture, ...]] = {
     "fox": (FOX,),
     "trio": (
         picture(1, "a red fox wearing a hat", seed=42, seconds=2.5),
-        picture(2, "a blue robot on a bicycle", seed=7, steps=25, guidance_scale=6.0, negative_prompt="rain", seconds=1.7),
+        picture(
+            2, "a blue robot on a bicycle", seed=7, steps=25, guidance_scale=6.0, negative_prompt="rain", seconds=1.7
+        ),
         picture(3, "two green frogs", seed=99, steps=60, seconds=3.9, mine=False, owner="Bob"),
     ),
     "edit": (
         picture(1, "a house under a tree", seed=5),
         picture(
-            2, "a blue house under a tree", seed=5, init_image=digest("house"), strength=0.6, parent=1, method="image", seconds=1.6
+            2,
+            "a blue house under a tree",
+            seed=5,
+            init_image=digest("house"),
+            strength=0.6,
+            parent=1,
+            method="image",
+            seconds=1.6,
         ),
     ),
     "flux": (
         picture(
-            4, "a lighthouse at dawn, oil painting", seed=2024, steps=4, guidance_scale=0.0, negative_prompt="people", width=1024, height=768,
-            model="schnell", scheduler="FlowMatchEulerDiscreteScheduler", prediction_type="flow", dtype="bfloat16", device="cuda", seconds=3.12,
+            4,
+            "a lighthouse at dawn, oil painting",
+            seed=2024,
+            steps=4,
+            guidance_scale=0.0,
+            negative_prompt="people",
+            width=1024,
+            height=768,
+            model="schnell",
+            scheduler="FlowMatchEulerDiscreteScheduler",
+            prediction_type="flow",
+            dtype="bfloat16",
+            device="cuda",
+            seconds=3.12,
             weights_sha256=digest("schnell"),
         ),
     ),
     "near": (
-        picture(1, "a red fox", seed=3, nearest=(Nearest(name="fox", distance=11.4), Nearest(name="dog", distance=19.8))),
+        picture(
+            1, "a red fox", seed=3, nearest=(Nearest(name="fox", distance=11.4), Nearest(name="dog", distance=19.8))
+        ),
     ),
-}  # fmt: skip
+}
 
 
 def question(scene: str, text: str, turns: tuple[SeenTurn, ...] = ()) -> Question:
