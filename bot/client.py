@@ -124,7 +124,9 @@ class DarkroomBot(commands.Bot):
         await self.add_cog(OriginalCog(self))
         await self.add_cog(BackstageCog(self))
         await self.add_cog(MetadataCog(self))
-        self.add_dynamic_items(*picture.BUTTONS, *beneath.BUTTONS, *tour.BUTTONS, *talk.BUTTONS, *privacy.BUTTONS, *offer.BUTTONS)
+        self.add_dynamic_items(
+            *picture.BUTTONS, *beneath.BUTTONS, *tour.BUTTONS, *talk.BUTTONS, *privacy.BUTTONS, *offer.BUTTONS
+        )
         self.add_dynamic_items(*queue.BUTTONS, *admin.BUTTONS)
         await self.tree.sync()
         await self.delivery.start()

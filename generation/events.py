@@ -152,6 +152,7 @@ class Failed(Message, frozen=True, kw_only=True):
     sentence: str  # for the person who asked
     reference: str  # the same id stands in the worker's log
     retry: bool = False
+    returned: bool = False  # given back by a worker that was told to stop: it is not the job's fault
 
 
 class Cancelled(Message, frozen=True, kw_only=True):

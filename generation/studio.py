@@ -613,6 +613,10 @@ class Studio:
     async def _run_again(self, event: events.Failed | events.Cancelled, reference: str) -> None:
         if self._closing:
             return  # the worker was told to stop, and the job waits for the next start
+        if isinstance(event, events.Failed) and event.returned:
+            if await self._insist(lambda: self._queue.put_back(event.job, event.attempt)):
+                self._updates.tell(JobWaiting(job=event.job))
+            return
         job = await self._insist(lambda: self._queue.worker_died(event.job, event.attempt, reference))
         if job is None:
             return

@@ -59,9 +59,7 @@ class History(commands.Cog):
             await interaction.followup.send(sentence, ephemeral=True)
             return
         file = discord.File(io.BytesIO(content), name)
-        await interaction.followup.send(
-            "The conversation, as everybody here has seen it:", file=file, ephemeral=True
-        )
+        await interaction.followup.send("The conversation, as everybody here has seen it:", file=file, ephemeral=True)
 
 
 def _listed(entries: list[Entry]) -> str:

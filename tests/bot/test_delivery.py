@@ -39,7 +39,14 @@ async def test_a_message_deleted_while_its_picture_was_made_is_replaced_by_a_new
     stage.worker.finish(job)
     await stage.all_delivered()
     (message,) = driver.messages("ann")
-    assert message.id != answer.id and message.buttons == ("Again", "How?", "Strip", "Timelapse", "Touch up", "Delete")
+    assert message.id != answer.id and message.buttons[:6] == (
+        "Again",
+        "How?",
+        "Strip",
+        "Timelapse",
+        "Touch up",
+        "Delete",
+    )
 
 
 async def test_where_no_token_helps_the_picture_comes_as_a_direct_message(driver: Driver, stage: Stage) -> None:
