@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import Protocol
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from explainer.messages import Answer, Question, SeenPicture, SeenTurn
 from generation.request import RunFacts
 from store import conversations, people, pictures
 from store.conversations import TurnRow
-from store.database import Database
+from store.database import Database, Transaction
 from store.pictures import PictureRow
 from store.visibility import Viewer
 
@@ -74,7 +73,7 @@ class Desk:
             )
 
 
-async def _pictures(connection: AsyncConnection, viewer: Viewer, rows: list[PictureRow]) -> tuple[SeenPicture, ...]:
+async def _pictures(connection: Transaction, viewer: Viewer, rows: list[PictureRow]) -> tuple[SeenPicture, ...]:
     owners = {number: await people.get(connection, number) for number in {row.person_id for row in rows}}
     mine = await people.find(connection, viewer.source, viewer.person)
     return tuple(
@@ -92,7 +91,7 @@ async def _pictures(connection: AsyncConnection, viewer: Viewer, rows: list[Pict
     )
 
 
-async def _turns(connection: AsyncConnection, viewer: Viewer, rows: list[TurnRow]) -> tuple[SeenTurn, ...]:
+async def _turns(connection: Transaction, viewer: Viewer, rows: list[TurnRow]) -> tuple[SeenTurn, ...]:
     stands_on = await conversations.evidence_of(connection, [row.id for row in rows])
     mine = await people.find(connection, viewer.source, viewer.person)
     return tuple(

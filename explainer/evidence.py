@@ -127,10 +127,15 @@ def _steps(picture: SeenPicture, subject: str) -> Fact:
             f"{subject} was asked for with {counted(asked, 'step')}; as it started from a picture at a strength of "
             f"{picture.run.request.strength or 1:g}, {taken} of them were run."
         )
+    quote = (
+        str(asked)
+        if taken in (0, asked)
+        else f"{asked}, {taken} taken at strength {picture.run.request.strength or 1:g}"
+    )
     return Fact(
         key="steps",
         text=text,
-        quote=str(asked),
+        quote=quote,
         short=str(asked),
         number=asked,
         numbers=(asked, taken or asked),
@@ -291,7 +296,7 @@ def _negative(picture: SeenPicture, subject: str) -> Fact:
     return Fact(
         key="negative",
         text=text,
-        quote=request.negative_prompt,
+        quote=f"{request.negative_prompt} (guidance scale {request.guidance_scale:g})",
         short=f"“{shown(request.negative_prompt, 60)}”",
         passage="guidance/negative-prompts",
     )
@@ -313,7 +318,7 @@ def _words(picture: SeenPicture, subject: str) -> Fact:
     return Fact(
         key="words",
         text=text,
-        quote=" ".join(tokens),
+        quote=f"{len(tokens)}: {' '.join(tokens)}",
         short=str(len(tokens)),
         number=len(tokens),
         numbers=(len(tokens),),
@@ -426,9 +431,7 @@ def parent(picture: SeenPicture, pictures: Sequence[SeenPicture], subject: str =
 def _created(picture: SeenPicture, subject: str) -> Fact:
     when = datetime.datetime.fromtimestamp(picture.created_at, datetime.UTC)
     text = f"{subject} was finished on {when:%-d %B %Y at %H:%M} (UTC)."
-    return Fact(
-        key="created", text=text, quote=when.isoformat(timespec="seconds"), passage="provenance/record-of-a-run"
-    )
+    return Fact(key="created", text=text, quote=f"{when:%-d %B %Y %H:%M} (UTC)", passage="provenance/record-of-a-run")
 
 
 def _owner(picture: SeenPicture, subject: str) -> Fact:
@@ -438,7 +441,7 @@ def _owner(picture: SeenPicture, subject: str) -> Fact:
     return Fact(
         key="owner",
         text=text,
-        quote=picture.owner,
+        quote=f"{picture.owner} (model {picture.run.model})",
         short=name,
         names=(picture.owner.lower(),),
         passage="authorship/whose-picture",

