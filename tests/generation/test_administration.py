@@ -89,7 +89,8 @@ async def test_two_admins_at_the_same_instant_have_one_effect(office: Office, ac
         office.worker.fail(blocker.id, "It failed.")
         await until(lambda: first.id in office.worker.running)
         sentences = await outcomes(*(office.desk.retry(admin, blocker.id) for admin in (ADA, ED)))
-        assert len(sentences) == 1 and "was retried already, as job" in sentences[0]
+        assert len(sentences) == 1
+        assert "was retried already, as job" in sentences[0] or "has not failed" in sentences[0]
     elif act == "pause":
         assert await outcomes(*(office.desk.set_mode(admin, PAUSED) for admin in (ADA, ED))) == [
             "The queue is paused already."

@@ -171,7 +171,7 @@ async def test_a_full_database_says_that_the_disk_is_full(database: Database) ->
 
 def test_the_claim_skips_what_others_are_claiming_where_the_database_can() -> None:
     first = jobs.first_waiting()
-    assert str(first.compile(dialect=postgresql.dialect())).endswith("FOR UPDATE SKIP LOCKED")
+    assert str(first.compile(dialect=postgresql.dialect())).endswith("FOR UPDATE OF jobs SKIP LOCKED")
     assert "FOR UPDATE" not in str(first.compile(dialect=sqlite.dialect()))
 
 

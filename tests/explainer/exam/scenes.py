@@ -63,7 +63,13 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-FOX = picture(1, "a red fox wearing sunglasses on a skateboard", seed=1234567)
+FOX = picture(
+    1,
+    "a red fox wearing sunglasses on a skateboard",
+    seed=1234567,
+    latent_shape=(40, 8, 8),
+    changes=tuple(1 / n for n in range(1, 41)),
+)
 SCENES: dict[str, tuple[SeenPicture, ...]] = {
     "none": (),
     "fox": (FOX,),
