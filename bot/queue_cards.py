@@ -91,7 +91,7 @@ def board(shown: Board, sees: Callable[[JobCard], bool], note: str = "") -> disc
     if free > 0:
         lines.append(f"{wording.counted(free, 'lane')} free")
     lines += ["", f"**{shown.waiting:,} waiting**"]
-    lines += [f"{place}. {_job(card, sees)}" for place, card in enumerate(shown.first, 1)]
+    lines += [_job(card, sees) for card in shown.first]
     if shown.waiting > len(shown.first):
         lines.append(f"and {shown.waiting - len(shown.first):,} more")
     colour = RUNNING_COLOUR if shown.running else WAITING_COLOUR
@@ -135,7 +135,7 @@ def _job(card: JobCard, sees: Callable[[JobCard], bool]) -> str:
 
 
 def _number(card: JobCard) -> str:
-    return f"**{card.id}**"
+    return f"**#{card.id}**"
 
 
 def _shown(card: JobCard) -> str:

@@ -51,6 +51,7 @@ FIELD_WORDS: Final = {
         "final touches": r"upscaled?|sharpen(?:ed)?|retouch(?:ed)?|post-?process(?:ed|ing)?|touch(?:ed|es)?",
         "start": r"start(?:ed|ing)? (?:from|point|picture)|upload|init|strength|began|begin",
         "prediction": r"prediction(?: type)?|epsilon|v-prediction",
+        "parent": r"method|parent|based on|version of|made from|goes? back to",
         "weights": r"weights|fingerprint of the (?:model|weights)",
     }.items()
 }
@@ -60,6 +61,11 @@ MORE_WORDS: Final = re.compile(
 )
 LESS_WORDS: Final = re.compile(
     r"\b(?:least|fewest|fewer|less|shortest|shorter|lowest|lower|smallest|smaller|fastest|faster|quickest|quicker)\b"
+)
+ALL_OF_THEM: Final = re.compile(
+    r"\b(?:all|each|every) (?:of |the |my |our |three |four |five |these |those )*(?:them|pictures?|images?"
+    r"|three|four|five|ones?|different)\b",
+    re.IGNORECASE,
 )
 COMPARING: Final = re.compile(
     r"\b(?:differ\w*|compare\w*|versus|vs|same|equal|between|both|than|changed?|which (?:of|one|had|took|used"
@@ -200,9 +206,9 @@ class Answerer:
             return self._no_picture(hits, key)
         if len(pointing.pictures) >= 2 or key == "compare":
             return self._compare(key, hits, question, pointing, reading)
-        superlative = _superlative(key, question, reading)
-        if superlative is not None:
-            return superlative
+        several = _superlative(key, question, reading) or _of_all(key, question, reading)
+        if several is not None:
+            return several
         picture = pointing.pictures[0]
         card = _card(key, picture, question, reading, several=len(question.pictures) > 1)
         draft = Draft(
@@ -369,12 +375,22 @@ def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[H
         shifts["passage"] += 0.03
     if len(pointing.pictures) >= 2 and COMPARING.search(reading.text):
         shifts["facts"] += 0.08
+    alone = {"compare"} if len(pointing.pictures) < 2 and not COMPARING.search(reading.text) else set()
     named = fields_named(reading) if pointing.pictures else frozenset()
     if reading.context and reading.why:
         shifts["passage"] += 0.08  # the fact has been told already
     if reading.context and not reading.why and (pointing.explicit or reading.about_a_run) and pointing.pictures:
         shifts["facts"] += 0.10
-    moved = [replace(hit, score=hit.score + shifts[hit.domain] + NAMED * (hit.key in named)) for hit in hits]
+    moved = [
+        replace(
+            hit,
+            score=hit.score
+            + shifts[hit.domain]
+            + NAMED * (hit.domain == "facts" and hit.key in named)
+            - NAMED * (hit.domain == "facts" and hit.key in alone),
+        )
+        for hit in hits
+    ]
     return sorted(moved, key=lambda hit: -hit.score)
 
 
@@ -442,6 +458,20 @@ def _superlative(key: str, question: Question, reading: Reading) -> Draft | None
     text = f"{title_of(picture)}, with {card.short}. By {key}: {listed}."
     draft = Draft(route="run", text=text, picture=picture.id)
     draft.evidence = [_run_evidence(card, picture) for _, card, picture in held]
+    return draft
+
+
+def _of_all(key: str, question: Question, reading: Reading) -> Draft | None:
+    """One field of every picture, where a question asks for all of them."""
+    if key not in evidence.COMPARED or len(question.pictures) < 2 or not ALL_OF_THEM.search(reading.text):
+        return None
+    cards = [(evidence.fact(key, picture), picture) for picture in question.pictures]
+    kinds = {card.short for card, _ in cards}
+    lead = f"All {len(cards)} have the same {key}" if len(kinds) == 1 else f"By {key}"
+    listed = "; ".join(f"{title_of(picture)} {card.short}" for card, picture in cards)
+    draft = Draft(route="run", text=f"{lead}: {listed}.")
+    draft.evidence = [_run_evidence(card, picture) for card, picture in cards]
+    draft.evidence += _listed(question.pictures)
     return draft
 
 

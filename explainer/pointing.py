@@ -32,7 +32,7 @@ OTHER: Final = re.compile(r"\bthe other(?: one| picture)?\b")
 THIS: Final = re.compile(r"\b(?:this|it|its|here|that one)\b")
 MINE: Final = re.compile(r"\b(?:my|mine)\b")
 NAMED: Final = re.compile(
-    r"\b(?:the|my|that|your)\s+(?:\w+\s+)??([a-z]{3,})(?:'s)?\s*(?:picture|one|image|pic|have|has|had|get|got"
+    r"\b(?:the|my|your)\s+(?:\w+\s+)??([a-z]{3,})(?:'s)?\s*(?:picture|one|image|pic|have|has|had|get|got"
     r"|use|used|take|took|need|needed|made|run|\?|$)"
 )
 # words after "the" that name no thing in a picture

@@ -251,7 +251,7 @@ async def test_a_studio_gets_its_picture_although_a_real_worker_machine_is_lost_
             while studio._dispatcher.lanes_free < 32:  # noqa: ASYNC110  # both are there
                 await asyncio.sleep(0.1)
             job = await studio.submit(request, ANN, PLACE)
-            while not any(handed.progress for handed in studio._handed.values()):  # noqa: ASYNC110  # as above
+            while not any(handed.progress for handed in studio._handed.values()):  # as above
                 assert not done.done()
                 await asyncio.sleep(0.05)
             dispatcher = studio._dispatcher
