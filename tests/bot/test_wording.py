@@ -90,6 +90,6 @@ def test_every_card_of_the_longest_request_fits_discords_limits() -> None:
 
 def test_the_waiting_card_says_how_many_go_first_and_when_it_will_be_ready() -> None:
     request = make_request(pocket_model(), prompt="a fox")
-    assert "2 pictures first · ready in about 40 s" in str(cards.waiting(request, 2, 40).description)
+    assert "2 pictures first · ready <t:40:R>" in str(cards.waiting(request, 2, 40).description)
     assert "1 picture first" in str(cards.waiting(request, 1, None).description)
     assert "next in line" in str(cards.waiting(request, 0, 5).description)
