@@ -16,6 +16,7 @@ const state = {
   channel: null, messages: [], more: false, commands: [], unread: new Set(), online: false, connected: false,
   interactions: new Map(), typing: new Map(), meanwhile: null,
 };
+const whenOnline = []; // who waits for the bot to be connected
 const early = new Map(); // interaction id -> news that came before the answer to our own request
 
 // --- what the other parts need to know -----------------------------------------------------------
@@ -78,6 +79,7 @@ async function loadState(user) {
   const data = await load("state", user ? { user } : {});
   if (mine !== latest.state) return;
   Object.assign(state, { me: data.me, direct: data.direct, guild: data.guild, bot: data.bot, roles: data.roles, limits: data.limits, online: data.online });
+  metBot();
   state.users = new Map(data.users.map((item) => [item.id, item]));
   state.channels = new Map(data.channels.map((item) => [item.id, item]));
   try { localStorage.setItem("speaker", state.me); } catch { /* private windows keep nothing */ }
@@ -231,7 +233,7 @@ const HEARD = {
   MESSAGE_REACTION_ADD: (data) => reacted(data, true), MESSAGE_REACTION_REMOVE: (data) => reacted(data, false),
   MESSAGE_REACTION_REMOVE_ALL: (data) => change(data.message_id, (message) => ({ ...message, reactions: [] })),
   INTERACTION: interactionNews, COMMANDS: reloadCommands, TYPING_START: typing,
-  PRESENCE: (data) => { state.online = data.online; drawSidebar(); },
+  PRESENCE: (data) => { state.online = data.online; drawSidebar(); metBot(); },
   CHANNEL_CREATE: refreshChannels, CHANNEL_UPDATE: refreshChannels, CHANNEL_DELETE: refreshChannels,
   THREAD_CREATE: refreshChannels, THREAD_UPDATE: refreshChannels, THREAD_DELETE: refreshChannels,
   GUILD_MEMBER_ADD: refreshChannels, GUILD_MEMBER_UPDATE: refreshChannels,
@@ -352,8 +354,18 @@ function interactionNews(news) {
   }
 }
 
+/** Resolves once the bot is connected: one that still starts could not answer in time. */
+function online() {
+  return state.online ? Promise.resolve() : new Promise((resolve) => whenOnline.push(resolve));
+}
+
+function metBot() {
+  if (state.online) whenOnline.splice(0).forEach((resolve) => resolve());
+}
+
 /** Start an interaction; a form that the bot answers with is shown. */
 async function interact(name, body, files = []) {
+  await online();
   const { interaction } = await act(name, body, files);
   const news = await outcome(interaction);
   if (news.state === "modal") {
@@ -365,6 +377,7 @@ async function interact(name, body, files = []) {
 }
 
 async function run(line, chosen, files, allFiles) {
+  await online();
   const { interaction, command } = await act("command", here({ line, chosen, files }), allFiles);
   followUp(interaction, command);
 }
