@@ -23,6 +23,8 @@ from explainer.messages import (
     Configure,
     Event,
     Inspect,
+    Interpret,
+    Interpreted,
     Question,
     Ready,
     Status,
@@ -42,7 +44,8 @@ ANSWER_LIMIT = 60.0  # seconds without an answer, after which a reader counts as
 PAUSE = 0.2  # seconds before another reader is started
 LEAVE = 3.0  # seconds for a reader to leave when it is told to
 
-_Result = TypeVar("_Result", Answer, Status)
+Result = Answer | Interpreted | Status
+_Result = TypeVar("_Result", Answer, Interpreted, Status)
 
 
 class _Lost(Exception):
@@ -69,7 +72,7 @@ class ReaderLink:
         self._ready: asyncio.Future[Ready] | None = None
         self._listener: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
-        self._waiting: dict[int, asyncio.Future[Answer | Status]] = {}
+        self._waiting: dict[int, asyncio.Future[Result]] = {}
         self._last = 0
         self._closed = False
 
@@ -86,6 +89,10 @@ class ReaderLink:
             ReaderGone: no reader lived long enough to answer.
         """
         return await self._put(question, Answer)
+
+    async def interpret(self, question: Question) -> Interpreted:
+        """What a message wants; raises as `ask`."""
+        return await self._put(Interpret(question=question), Interpreted)
 
     async def status(self) -> Status | None:
         """How the reader is; None where none is running.
@@ -118,7 +125,7 @@ class ReaderLink:
 
     # --- asking --------------------------------------------------------------------------------
 
-    async def _put(self, order: Question | Inspect, kind: type[_Result]) -> _Result:
+    async def _put(self, order: Question | Interpret | Inspect, kind: type[_Result]) -> _Result:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 child, ready = await self._running()
@@ -137,10 +144,10 @@ class ReaderLink:
             "I cannot look that up now: the part of me that answers questions keeps stopping. The log says more."
         )
 
-    async def _put_once(self, child: Child, order: Question | Inspect) -> Answer | Status:
+    async def _put_once(self, child: Child, order: Question | Interpret | Inspect) -> Result:
         self._last += 1
         number = self._last
-        answer: asyncio.Future[Answer | Status] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
             await child.send(msgspec.structs.replace(order, query=number))
@@ -202,14 +209,14 @@ class ReaderLink:
                 _fail(ready, ReaderError(event.sentence))
             case Answered():
                 self._resolve(event.query, event.answer)
-            case Status():
+            case Interpreted() | Status():
                 self._resolve(event.query, event)
             case AskFailed():
                 waiting = self._waiting.get(event.query)
                 if waiting is not None:
                     _fail(waiting, ReaderError(f"{event.sentence} (reference {event.reference})"))
 
-    def _resolve(self, number: int, result: Answer | Status) -> None:
+    def _resolve(self, number: int, result: Result) -> None:
         waiting = self._waiting.get(number)
         if waiting is not None and not waiting.done():  # else nobody waits for it any more
             waiting.set_result(result)
@@ -223,7 +230,7 @@ def reader_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _fail(future: asyncio.Future[Ready] | asyncio.Future[Answer | Status], error: Exception) -> None:
+def _fail(future: asyncio.Future[Ready] | asyncio.Future[Result], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
         future.exception()  # it counts as seen: there may be nobody who waits

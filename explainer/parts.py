@@ -8,9 +8,14 @@ from pathlib import Path
 
 from explainer.answer import Answerer
 from explainer.encoder import Encoder
+from explainer.intent import IntentClassifier, read_said
+from explainer.interpret import Interpreter
 from explainer.language import Spelling
 from explainer.passages import Passage, load_passages
 from explainer.retrieve import Index, entries_of
+from explainer.revise import Reviser, load_nlp
+
+ASKED_OF = 3  # every third example question is learnt from: more of them change nothing but the time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +40,10 @@ def load_answerer(cache: Path, threads: int = 1) -> Parts:
     index = Index(entries_of(passages), encoder, cache)
     spelling = Spelling(index.vocabulary(), encoder.vocabulary())
     return Parts(encoder=encoder, passages=passages, index=index, answerer=Answerer(index, passages, spelling))
+
+
+def load_interpreter(parts: Parts) -> Interpreter:
+    """What reads messages; it learns from the labelled ones and from the passages' example questions."""
+    questions = [question for passage in parts.passages for question in passage.questions][::ASKED_OF]
+    classifier = IntentClassifier(parts.encoder.encode, read_said(), questions)
+    return Interpreter(classifier, lambda: Reviser(load_nlp()))

@@ -6,6 +6,7 @@ its standard input ends, when it is told to, and at SIGTERM. An error that one q
 
 from __future__ import annotations
 
+import functools
 import logging
 import queue
 import secrets
@@ -15,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from explainer.errors import ExplainerError
 from explainer.messages import (
     Answered,
@@ -22,6 +25,8 @@ from explainer.messages import (
     Configure,
     Event,
     Inspect,
+    Interpret,
+    Interpreted,
     Order,
     Question,
     Ready,
@@ -44,13 +49,14 @@ class Reader:
     def __init__(self, configure: Configure, emit: Callable[[Event], None]) -> None:
         """Load everything; raises `ExplainerError` where something is missing or damaged."""
         # only here, as it takes a second, and so that the messages can be imported without it
-        from explainer.parts import load_answerer
+        from explainer.parts import load_answerer, load_interpreter
         from explainer.voices import make_voice
 
         begun = time.monotonic()
         parts = load_answerer(Path(configure.cache), configure.threads)
         self._answerer = parts.answerer
         self._voice = make_voice(configure.voice)
+        self._interpreter = functools.cache(lambda: load_interpreter(parts))  # with the first message
         self._emit = emit
         self._answered = 0
         self.ready = Ready(
@@ -62,7 +68,9 @@ class Reader:
         while not isinstance(order := orders.get(), Stop):
             match order:
                 case Question():
-                    self._emit(self._safely(order))
+                    self._emit(self._safely(order.query, functools.partial(self._answer, order)))
+                case Interpret():
+                    self._emit(self._safely(order.query, functools.partial(self._interpret, order)))
                 case Inspect():
                     status = Status(
                         query=order.query, resident_mb=resident_mb(), answered=self._answered, voice=self._voice.name
@@ -71,18 +79,22 @@ class Reader:
                 case Configure():
                     log.warning("the reader is configured already")
 
-    def _safely(self, question: Question) -> Answered | AskFailed:
+    def _answer(self, order: Question) -> Answered:
         begun = time.perf_counter()
+        answer = self._voice.speak(order, self._answerer.answer(order))
+        self._answered += 1
+        return Answered(query=order.query, answer=answer, seconds=time.perf_counter() - begun)
+
+    def _interpret(self, order: Interpret) -> Interpreted:
+        return msgspec.structs.replace(self._interpreter().interpret(order.question), query=order.query)
+
+    def _safely(self, query: int, work: Callable[[], Event]) -> Event:
         try:
-            answer = self._voice.speak(question, self._answerer.answer(question))
+            return work()
         except Exception:
             reference = secrets.token_hex(4)
             log.exception("reference %s: a question could not be answered", reference)
-            return AskFailed(
-                query=question.query, sentence="Something went wrong while I looked that up.", reference=reference
-            )
-        self._answered += 1
-        return Answered(query=question.query, answer=answer, seconds=time.perf_counter() - begun)
+            return AskFailed(query=query, sentence="Something went wrong while I looked that up.", reference=reference)
 
 
 def main() -> int:

@@ -41,6 +41,14 @@ async def test_the_reader_starts_with_the_first_question_and_stays_small(link: R
     assert status.answered == 1
 
 
+async def test_the_reader_says_what_a_message_wants_and_stays_small(link: ReaderLink) -> None:
+    wanted = await link.interpret(question("fox", "same, but at night"))
+    assert wanted.intent == "revise" and wanted.changed is not None
+    assert wanted.changed.prompt == "a red fox wearing sunglasses on a skateboard at night"
+    status = await link.status()
+    assert status is not None and status.resident_mb < MOST_MEMORY, "with the grammar loaded"
+
+
 async def test_a_reader_that_is_killed_loses_no_question(link: ReaderLink) -> None:
     await link.warm()
     killed = link.pid
