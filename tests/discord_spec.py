@@ -34,6 +34,7 @@ _ADDED_BY_DISCORD_PY: dict[str, dict[str, Any]] = {
     "RichEmbed": {"flags": {"const": 0}},  # every `Embed` is sent with its flags; Discord ignores them
     "MessageEditRequestPartial": {"tts": {"const": False}},  # `http.handle_message_parameters` puts it in every body
     "IncomingWebhookUpdateRequestPartial": {"tts": {"const": False}},  # the same
+    "IncomingWebhookUpdateForInteractionCallbackRequestPartial": {"tts": {"const": False}},  # the same
     "ApplicationCommandUpdateRequest": {"nsfw": {"type": "boolean"}},  # in Discord's reference, not in its document
 }
 
