@@ -71,14 +71,17 @@ async function attempt(promise) {
 
 // --- loading -------------------------------------------------------------------------------------
 
+let presences = 0; // how often the bot came or went
 const latest = { state: 0, channel: 0 }; // the newest request of each kind; answers to older ones are dropped
 
 async function loadState(user) {
   const mine = ++latest.state;
   if (state.users.has(user)) state.me = user;
+  const before = presences;
   const data = await load("state", user ? { user } : {});
   if (mine !== latest.state) return;
-  Object.assign(state, { me: data.me, direct: data.direct, guild: data.guild, bot: data.bot, roles: data.roles, limits: data.limits, online: data.online });
+  Object.assign(state, { me: data.me, direct: data.direct, guild: data.guild, bot: data.bot, roles: data.roles, limits: data.limits });
+  if (before === presences) state.online = data.online; // else what was heard meanwhile is newer
   metBot();
   state.users = new Map(data.users.map((item) => [item.id, item]));
   state.channels = new Map(data.channels.map((item) => [item.id, item]));
@@ -233,7 +236,7 @@ const HEARD = {
   MESSAGE_REACTION_ADD: (data) => reacted(data, true), MESSAGE_REACTION_REMOVE: (data) => reacted(data, false),
   MESSAGE_REACTION_REMOVE_ALL: (data) => change(data.message_id, (message) => ({ ...message, reactions: [] })),
   INTERACTION: interactionNews, COMMANDS: reloadCommands, TYPING_START: typing,
-  PRESENCE: (data) => { state.online = data.online; drawSidebar(); metBot(); },
+  PRESENCE: (data) => { presences++; state.online = data.online; drawSidebar(); metBot(); },
   CHANNEL_CREATE: refreshChannels, CHANNEL_UPDATE: refreshChannels, CHANNEL_DELETE: refreshChannels,
   THREAD_CREATE: refreshChannels, THREAD_UPDATE: refreshChannels, THREAD_DELETE: refreshChannels,
   GUILD_MEMBER_ADD: refreshChannels, GUILD_MEMBER_UPDATE: refreshChannels,
