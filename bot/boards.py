@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERVAL = 5.0  # seconds between two looks
+FIRST = 1.0  # seconds until the first look: what an admin has just done has its effect by then
+SLOWING = 1.5  # each pause is this much longer than the one before, up to the interval
 LIFETIME = 14 * 60.0  # seconds; the interaction's token lives for 15 minutes
 MOST_WAITING = 8  # jobs shown of those that wait
 LIVE = "Refreshes by itself"
@@ -76,8 +78,10 @@ class Boards:
     async def _keep(self, interaction: discord.Interaction, admin: Admin, shown: discord.Embed) -> None:
         clock = asyncio.get_running_loop().time
         until = clock() + LIFETIME
+        pause = min(FIRST, self.interval)
         while clock() < until:
-            await asyncio.sleep(self.interval)
+            await asyncio.sleep(pause)
+            pause = min(pause * SLOWING, self.interval)
             note = LIVE if clock() < until else STILL
             try:
                 card, view = await self._look(interaction, admin, note)

@@ -51,7 +51,7 @@ async def test_an_admin_pauses_watches_moves_and_resumes_the_queue(page: Page, t
         ).to_be_visible()
         for name, wish in (("Alice", OWL), ("Bob", CAT)):
             await speak_as(page, name)
-            await command(page, f"/imagine {wish} steps: 60")
+            await command(page, f"/imagine {wish} steps: 100")
             await expect(card_of(page, wish).get_by_text("paused by an admin")).to_be_visible(timeout=MADE)
         await command(page, "/queue")
         mine = page.locator(".message", has_text="Your pictures on their way")
