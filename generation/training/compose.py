@@ -35,6 +35,8 @@ from generation.training.vocabulary import (
 
 Picture = NDArray[np.uint8]  # [side, side, 3], sRGB
 CELL = 1 / 8  # of a picture's side: one cell of the latent grid, see `_cells`
+LARGE, SMALL = 6 * CELL, 4 * CELL  # the two sizes of a thing in a scene, see docs/decisions/0005
+OVERLAP = 0.04  # how deep a rider sits in its seat
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Composer:
 
     def _canonical(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         thing = rng.choice(self.things)
-        return [Placement(thing.label, 0.5, 0.5, 7 * CELL)], with_article(_say(rng, thing))
+        return [Placement(thing.label, 0.5, 0.5, LARGE)], with_article(_say(rng, thing))
 
     def _single(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         thing = rng.choice(self.things)
@@ -123,8 +125,8 @@ class Composer:
 
     def _worn(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         wearer, name = self._maybe_coloured(rng, background, 0.35, self.faces)
-        wearer = replace(wearer, x=0.5 + _cells(rng, 1), y=5 * CELL, size=6 * CELL)
-        return self._wear(rng, wearer, name)
+        wearer = replace(wearer, x=0.5 + _cells(rng, 1), y=5 * CELL, size=LARGE)
+        return self._wear(rng, wearer, name, _accessory(rng))
 
     def _ridden(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         mount = rng.choices(self.mounts, [thing.mount.weight for thing in self.mounts if thing.mount])[0]
@@ -133,10 +135,9 @@ class Composer:
         if colour:
             mount_name = _in_colour(rng, colour, mount_name)
         rider, name = self._maybe_coloured(rng, background, 0.35, self.faces if rng.random() < 0.75 else None)
-        under, rider = _seat(rng, mount, rider)
-        placements, caption = [rider], name
-        if self._thing(rider.label).face and rng.random() < 0.4:
-            placements, caption = self._wear(rng, rider, name)
+        worn = _accessory(rng) if self._thing(rider.label).face and rng.random() < 0.4 else None
+        under, rider = _seat(rng, mount, rider, hatted=worn is not None and worn != "sunglasses")
+        placements, caption = self._wear(rng, rider, name, worn) if worn else ([rider], name)
         verb = rng.choice(RIDING)
         return [replace(under, colour=colour), *placements], f"{caption} {verb} {with_article(mount_name)}"
 
@@ -147,8 +148,9 @@ class Composer:
         name = f"{plural(thing.name)}"
         if colour:
             name = _in_colour(rng, colour, name)
-        size, height = 0.46 if many == 2 else 0.32, 0.5 + _cells(rng, 1)
-        places = [Placement(thing.label, (i + 0.5) / many, height, size, colour) for i in range(many)]
+        height = 0.5 + _cells(rng, 1)
+        spots = [(0.25, height), (0.75, height)] if many == 2 else [(0.5, 0.25), (0.25, 0.75), (0.75, 0.75)]
+        places = [Placement(thing.label, x, y, SMALL, colour) for x, y in spots]
         return places, f"{COUNTS[many - 2]} {name}"
 
     def _thing(self, label: str) -> Thing:
@@ -165,11 +167,10 @@ class Composer:
             name = _in_colour(rng, colour, name)
         return Placement(thing.label, 0.5, 0.5, 0.5, colour), with_article(name)
 
-    def _wear(self, rng: random.Random, wearer: Placement, name: str) -> tuple[list[Placement], str]:
-        """The wearer with an accessory on its face or head."""
+    def _wear(self, rng: random.Random, wearer: Placement, name: str, label: str) -> tuple[list[Placement], str]:
+        """The wearer with the accessory of this label on its face or head."""
         face = self._thing(wearer.label).face
         assert face is not None
-        label = rng.choices(vocabulary.ACCESSORIES, [0.5, 0.25, 0.25])[0]
         on_eyes = label == "sunglasses"
         size = (face.width if on_eyes else face.crown_width) * wearer.size
         height = face.y if on_eyes else face.crown - face.crown_width * 0.36
@@ -273,12 +274,11 @@ def _cells(rng: random.Random, most: int) -> float:
 
 
 def _anywhere(rng: random.Random, label: str) -> Placement:
-    return Placement(label, 0.5 + _cells(rng, 1), 0.5 + _cells(rng, 1), 6 * CELL)
+    return Placement(label, 0.5 + _cells(rng, 1), 0.5 + _cells(rng, 1), LARGE)
 
 
 def _arrange(rng: random.Random, relation: str) -> tuple[str, tuple[float, float, float], tuple[float, float, float]]:
     """The words for a relation, and (x, y, size) of the first and of the second thing."""
-    size = 4 * CELL
     if relation in {"beside", "left", "right"}:
         left, right = (0.25, 0.5 + _cells(rng, 1)), (0.75, 0.5 + _cells(rng, 1))
         swap = relation == "right" or (relation == "beside" and rng.random() < 0.25)
@@ -289,20 +289,30 @@ def _arrange(rng: random.Random, relation: str) -> tuple[str, tuple[float, float
     else:
         x = 0.5 + _cells(rng, 1)
         a, b = (x, 3 * CELL), (x, 6 * CELL)
-    return rng.choice(RELATIONS[relation]), (*a, size), (*b, size)
+    return rng.choice(RELATIONS[relation]), (*a, SMALL), (*b, SMALL)
 
 
-def _seat(rng: random.Random, mount: Thing, rider: Placement) -> tuple[Placement, Placement]:
-    """Mount and rider, the rider's lower edge on the seat."""
+def _accessory(rng: random.Random) -> str:
+    """The label of something to wear."""
+    return rng.choices(vocabulary.ACCESSORIES, [0.5, 0.25, 0.25])[0]
+
+
+def _seat(rng: random.Random, mount: Thing, rider: Placement, *, hatted: bool) -> tuple[Placement, Placement]:
+    """Mount and rider: the rider on whole cells, the mount where its seat meets the rider's lower edge.
+
+    Who stands on a board is large, unless a hat needs the room above.
+    """
     how = mount.mount
     assert how is not None
-    board = mount.label == "skateboard"
-    size = 0.75 if board else 0.70
-    rider_size = 0.60 if board else 0.46
-    x, y = 0.5 + _cells(rng, 1), 0.78 if board else 0.66
-    under = Placement(mount.label, x, y, size, angle=how.tilt)
-    seat = y + (how.seat - 0.5) * size
-    return under, replace(rider, x=x + how.back * size, y=seat + 0.04 - rider_size / 2, size=rider_size)
+    on_board = mount.label == "skateboard"
+    size = LARGE if on_board and not hatted else SMALL
+    lower_edge = 6 * CELL
+    if not on_board:  # the mount near the middle
+        lower_edge = round((0.62 + OVERLAP + (how.seat - 0.5) * LARGE) / CELL) * CELL
+    x = 0.5 + _cells(rng, 1)
+    y = lower_edge - OVERLAP - (how.seat - 0.5) * LARGE
+    under = Placement(mount.label, x - how.back * LARGE, y, LARGE, angle=how.tilt)
+    return under, replace(rider, x=x, y=lower_edge - size / 2, size=size)
 
 
 def _dress(rng: random.Random, caption: str, background: _Background) -> str:

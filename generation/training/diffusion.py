@@ -54,7 +54,7 @@ class Stage:
 _SCENES = Mixture(canonical=0.10, single=0.10, coloured=0.27, pair=0.25, worn=0.11, ridden=0.14, count=0.03)
 _WIDENING = Mixture(canonical=0.34, single=0.10, coloured=0.20, pair=0.18, worn=0.07, ridden=0.09, count=0.02)
 
-# What went wrong on the way, and what was changed for it: docs/decisions/0003 and 0004.
+# What went wrong on the way, and what was changed for it: docs/decisions/0003 to 0005.
 CURRICULUM = (
     Stage(55_000, 2, Mixture(canonical=0.48, coloured=0.22, pair=0.15, worn=0.06, ridden=0.06, count=0.03)),
     Stage(90_000, 1, Mixture(canonical=0.46, coloured=0.24, pair=0.13, worn=0.06, ridden=0.09, count=0.02)),
@@ -63,7 +63,7 @@ CURRICULUM = (
         1,
         Mixture(canonical=0.20, single=0.15, coloured=0.17, pair=0.19, worn=0.11, ridden=0.15, count=0.03),
     ),
-    # from here on everything is placed on whole latent cells
+    # from here on everything is placed on whole latent cells, and from 373,216 on in one of two sizes
     Stage(480_000, 1, _SCENES),
     Stage(580_000, 2, _WIDENING),
     Stage(680_000, 2, _SCENES),
