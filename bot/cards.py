@@ -5,6 +5,7 @@ from __future__ import annotations
 import discord
 
 from bot import wording
+from generation.events import Loading
 from generation.request import GenerationRequest, RunFacts
 from generation.touches import TOUCHES, touches_done
 
@@ -40,9 +41,12 @@ def waiting(
     return _card(request, f"Waiting: {' · '.join(parts)}", WAITING_COLOUR)
 
 
-def preparing(request: GenerationRequest) -> discord.Embed:
-    """A worker has the job, but no step is done."""
-    return _card(request, "Starting …", RUNNING_COLOUR)
+def preparing(request: GenerationRequest, loading: Loading | None = None) -> discord.Embed:
+    """A worker has the job, but no step is done. `loading`: its model is still on its way."""
+    if loading is None:
+        return _card(request, "Starting …", RUNNING_COLOUR)
+    what = loading.what[:1].upper() + loading.what[1:]
+    return _card(request, f"{wording.bar(loading.done, loading.total)}\n{wording.escaped(what)} …", RUNNING_COLOUR)
 
 
 def developing(

@@ -347,23 +347,28 @@ class Delivery:
             return await letters.developing(job.id, job.request, followed.latest.progress)
         place = None if isinstance(followed.latest, JobStarted) else await self._studio.position(job.id)
         if place is None:
-            return letters.on_its_way(job.id, cards.preparing(job.request))
+            return letters.on_its_way(job.id, cards.preparing(job.request, self._loading(job)))
         before, seconds = place
         if seconds is not None:
             now = time.time()
             followed.ready_at = steady(followed.ready_at, now + seconds, now)
         ready_at = followed.ready_at if seconds is not None else None
-        return letters.on_its_way(job.id, cards.waiting(job.request, before, ready_at, self._busy_with()))
+        return letters.on_its_way(job.id, cards.waiting(job.request, before, ready_at, self._busy_with(job)))
 
-    def _busy_with(self) -> str | None:
-        """What keeps the worker from taking any job; None: it takes them."""
+    def _loading(self, job: Job) -> Loading | None:
+        """The job's model on its way, which may take minutes the first time."""
+        loading = self._studio.loading
+        return loading if loading is not None and loading.model == job.request.model else None
+
+    def _busy_with(self, job: Job) -> str | None:
+        """What keeps the worker from taking the job; None: it takes it."""
         if self._studio.mode == PAUSED:
             return "paused by an admin"
-        match self._studio.readiness:
+        match self._loading(job) or self._studio.readiness:
             case None:
                 return STARTING
-            case Loading(what=what):
-                return what
+            case Loading(what=what, done=done, total=total):
+                return f"{what}, {100 * done // total} %" if 0 < done < total else what
         return None
 
     async def _show(self, followed: _Followed, letter: Letter) -> None:

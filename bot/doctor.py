@@ -28,6 +28,7 @@ from rich.text import Text
 from bot.errors import FAULT, SUCCESS
 from bot.held_log import held_log
 from bot.lock import lock_holder
+from bot.parts import local_dispatcher
 from bot.settings import Settings
 from generation.dispatch.local import LocalDispatcher
 from generation.dispatch.patience import patient_events
@@ -89,7 +90,7 @@ async def examine(settings: Settings, *, load_models: bool = True) -> AsyncItera
     yield look_at_lock(settings.data, holder)
     yield await look_at_database(settings.database_url)
     for model in settings.models:
-        yield await look_at_model(model, load=load_models, holder=holder)
+        yield await look_at_model(model, settings, load=load_models, holder=holder)
     for finding in look_at_discord(settings):
         yield finding
     if settings.discord_token is None and holder is None:
@@ -199,7 +200,7 @@ def look_at_model_files(model: ModelInfo) -> Finding:
     return Finding("model", Mark.OK, f"The model {model.name} is there with {size} of safetensors")
 
 
-async def look_at_model(model: ModelInfo, *, load: bool, holder: str | None) -> Finding:
+async def look_at_model(model: ModelInfo, settings: Settings, *, load: bool, holder: str | None) -> Finding:
     """The model's files and, unless a running Darkroom has it in memory, whether it loads."""
     files = look_at_model_files(model)
     if files.mark is not Mark.OK:
@@ -210,7 +211,7 @@ async def look_at_model(model: ModelInfo, *, load: bool, holder: str | None) -> 
     if not load:
         return Finding("model", Mark.OK, f"{there}; whether it loads was not tried.")
     try:
-        ready = await _ready(model)
+        ready = await _ready(local_dispatcher(settings, Models(all=(model,))))
     except WorkerGone as error:
         return Finding("model", Mark.MISSING, f"{there}, but does not load: {error}")
     if model.name in ready.unusable:
@@ -223,16 +224,17 @@ def _loaded(model: ModelInfo, ready: Ready) -> str:
     fingerprint = ready.weights_sha256.get(model.name, "unknown")[:16]
     seconds = ready.seconds_per_step.get(model.name)
     pace = "" if seconds is None else f", {seconds:.2g} s a step"
-    return f"fingerprint {fingerprint}, {ready.dtype} on {ready.device} with {threads}{pace}"
+    sharing = ready.sharing.get(model.name)
+    shares = "" if sharing is None else f"; people's jobs: {sharing}"
+    return f"fingerprint {fingerprint}, {ready.dtype} on {ready.device} with {threads}{pace}{shares}"
 
 
-async def _ready(model: ModelInfo) -> Ready:
-    """What a worker says that has loaded the model, or found that it cannot.
+async def _ready(dispatcher: LocalDispatcher) -> Ready:
+    """What a worker says that has loaded its model, or found that it cannot.
 
     Raises:
         WorkerGone: no worker gets that far.
     """
-    dispatcher = LocalDispatcher(Models(all=(model,)))
     try:
         async with asyncio.timeout(LOADING_TIMEOUT):
             await dispatcher.start()

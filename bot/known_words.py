@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.wording import counted
+from generation.events import Ready
 from generation.models import ModelInfo
 from generation.vocabulary import Lexicon, Vocabulary
 
 MOST_NAMED = 5  # unknown words in one sentence
+FINGERPRINT_SHOWN = 16  # hexadecimal digits
 EXAMPLES = 4  # known things, where nothing comes near
 
 Mark = Callable[[str], str]
@@ -82,6 +84,18 @@ def settings_line(model: ModelInfo) -> str:
         f"{counted(model.steps, 'step')}, at most {model.max_steps} · guidance {model.guidance_scale:g} · "
         f"{model.width}×{model.height}, {sides}"
     )
+
+
+def weights_line(model: ModelInfo, ready: Ready | None) -> str:
+    """Whether the model is in memory, with its fingerprint, which stays the same whatever people say or ask."""
+    if ready is None:
+        return ""
+    if model.name in ready.unusable:
+        return ready.unusable[model.name]
+    if model.name not in ready.weights_sha256:
+        return "Not in memory now; loaded when somebody asks for it"
+    parts = (f"Weights {ready.weights_sha256[model.name][:FINGERPRINT_SHOWN]}", ready.sharing.get(model.name))
+    return " · ".join(part for part in parts if part)
 
 
 def words_line(vocabulary: Vocabulary | None) -> str:

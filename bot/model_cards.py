@@ -12,15 +12,17 @@ import discord
 
 from bot import known_words, wording
 from bot.cards import WAITING_COLOUR
+from generation.events import Ready
 from generation.models import ModelInfo, Models
 from generation.vocabulary import Lexicon, Vocabulary
 
 WORD_LIMIT = 40  # characters shown of one unknown word
 NAME_LIMIT = 60
 TITLE_LIMIT = 120
+WEIGHTS_LIMIT = 160
 THINGS_LIMIT = 3_000  # characters of the list of things
 TOPIC_LIMIT = 500
-MOST_MODELS = 16  # in one message
+MOST_MODELS = 12  # in one message
 
 
 def unknown_words(model: str, lexicon: Lexicon, unknown: Sequence[str]) -> str:
@@ -32,9 +34,10 @@ def unknown_words(model: str, lexicon: Lexicon, unknown: Sequence[str]) -> str:
     return known_words.unknown_sentence(_plain(model, NAME_LIMIT), lexicon, unknown, marked)
 
 
-def model(info: ModelInfo, lexicon: Lexicon | None) -> discord.Embed:
-    """One model with all its words."""
-    lines = [_plain(info.title, TITLE_LIMIT), known_words.settings_line(info), ""]
+def model(info: ModelInfo, lexicon: Lexicon | None, ready: Ready | None = None) -> discord.Embed:
+    """One model with all its words. `ready`: what the worker says of it."""
+    weights = _plain(known_words.weights_line(info, ready), WEIGHTS_LIMIT)
+    lines = [_plain(info.title, TITLE_LIMIT), known_words.settings_line(info), *([weights] if weights else []), ""]
     vocabulary = None if lexicon is None else lexicon.vocabulary
     if vocabulary is None:
         lines.append("It takes any words.")
@@ -48,13 +51,14 @@ def model(info: ModelInfo, lexicon: Lexicon | None) -> discord.Embed:
     return card
 
 
-def models(known: Models, lexicons: Iterable[Lexicon | None]) -> discord.Embed:
-    """All models in short; the first is the default."""
+def models(known: Models, lexicons: Iterable[Lexicon | None], ready: Ready | None = None) -> discord.Embed:
+    """All models in short; the first is the default. `ready`: what the worker says of them."""
     card = discord.Embed(title="The models here", colour=WAITING_COLOUR)
     for info, lexicon in list(zip(known.all, lexicons, strict=True))[:MOST_MODELS]:
         name = _plain(info.name, NAME_LIMIT) + (", unless you name another" if info is known.default else "")
         knows = known_words.words_line(None if lexicon is None else lexicon.vocabulary)
-        lines = (_plain(info.title, TITLE_LIMIT), known_words.settings_line(info), f"Knows {knows}")
+        weights = _plain(known_words.weights_line(info, ready), WEIGHTS_LIMIT)
+        lines = (_plain(info.title, TITLE_LIMIT), known_words.settings_line(info), weights, f"Knows {knows}")
         card.add_field(name=name, value="\n".join(line for line in lines if line), inline=False)
     if len(known.all) > MOST_MODELS:
         card.set_footer(text=f"And {len(known.all) - MOST_MODELS} more; name one with the option “model”.")

@@ -1,6 +1,6 @@
 """`darkroom models`: every configured model with its defaults, its limits and the words it knows.
 
-Reads the models' vocabularies and nothing else of them: no weights, no worker, no database.
+Reads the models' vocabularies and takes the fingerprints of their files: no worker, no database, no hub.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import msgspec
 from bot.errors import SUCCESS
 from bot.known_words import thing_names, topics
 from bot.settings import Settings
+from generation import model_files
+from generation.errors import ModelError
 from generation.models import ModelInfo
 from generation.vocabulary import Vocabulary, read_vocabulary
 
@@ -22,7 +24,8 @@ HELP = "list the models, what each can do and which words it knows"
 
 GAP = 2  # spaces between columns
 INDENT = "  "
-HEADINGS = ("MODEL", "STEPS", "GUIDANCE", "SIZE", "LIMITS", "KNOWS", "PAINTS")
+HEADINGS = ("MODEL", "STEPS", "GUIDANCE", "SIZE", "LIMITS", "KNOWS", "WEIGHTS", "PAINTS")
+FINGERPRINT_SHOWN = 12  # hexadecimal digits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,16 +39,37 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     Raises:
         ModelError: a model's vocabulary is damaged.
     """
-    listed = [(model, read_vocabulary(model)) for model in settings.models]
+    listed = [(model, read_vocabulary(model), look_at_weights(model)) for model in settings.models]
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode([_record(*one) for one in listed]), indent=2).decode())
         return SUCCESS
     print("\n".join(table([HEADINGS, *(_row(*one) for one in listed)])))
     width = shutil.get_terminal_size().columns
-    for model, vocabulary in listed:
+    for _, _, weights in listed:
+        if weights.problem:
+            print(f"\n{weights.problem}")
+    for model, vocabulary, _ in listed:
         if vocabulary is not None:
             print("\n".join(("", f"{model.name} knows", *vocabulary_lines(vocabulary, width))))
     return SUCCESS
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """What there is of a model's files."""
+
+    sha256: str | None = None  # None: they are not here, or of no use
+    problem: str | None = None  # a sentence
+
+
+def look_at_weights(model: ModelInfo) -> Weights:
+    """The fingerprint of the model's files, read whole; a model of a hub that is still to be fetched has none."""
+    folder = model_files.locate(model)
+    if folder is None:
+        return Weights()
+    try:
+        return Weights(model_files.fingerprint(folder, model_files.check_folder(model, folder)))
+    except ModelError as error:
+        return Weights(problem=str(error))
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -69,7 +93,7 @@ def vocabulary_lines(vocabulary: Vocabulary, width: int) -> list[str]:
     return lines
 
 
-def _row(model: ModelInfo, vocabulary: Vocabulary | None) -> tuple[str, ...]:
+def _row(model: ModelInfo, vocabulary: Vocabulary | None, weights: Weights) -> tuple[str, ...]:
     sides = (
         f"only {model.min_side}x{model.min_side}"
         if model.min_side == model.max_side
@@ -82,11 +106,12 @@ def _row(model: ModelInfo, vocabulary: Vocabulary | None) -> tuple[str, ...]:
         f"{model.width}x{model.height}",
         f"{sides}, {model.max_steps} steps",
         "any words" if vocabulary is None else f"{len(vocabulary.things)} things",
+        weights.sha256[:FINGERPRINT_SHOWN] if weights.sha256 else "unusable" if weights.problem else "not fetched",
         model.title,
     )
 
 
-def _record(model: ModelInfo, vocabulary: Vocabulary | None) -> dict[str, object]:
+def _record(model: ModelInfo, vocabulary: Vocabulary | None, weights: Weights) -> dict[str, object]:
     """`vocabulary` is null for a model that takes any words."""
     return {
         "name": model.name,
@@ -99,5 +124,7 @@ def _record(model: ModelInfo, vocabulary: Vocabulary | None) -> dict[str, object
         "min_side": model.min_side,
         "max_side": model.max_side,
         "size_multiple": model.size_multiple,
+        "weights_sha256": weights.sha256,
+        "problem": weights.problem,
         "vocabulary": vocabulary,
     }

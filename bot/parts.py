@@ -17,6 +17,7 @@ from explainer.desk import Desk
 from explainer.link import ReaderLink
 from generation.dispatch.base import Dispatcher
 from generation.dispatch.local import LocalDispatcher
+from generation.models import Models
 from generation.pictures.credentials import CredentialsError, Signer
 from generation.retention import keep_forgetting_steps
 from generation.studio import Studio
@@ -60,11 +61,18 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
 def dispatcher_of(settings: Settings) -> Dispatcher:
     """To workers over the network where a NATS server is named, else to one worker process of our own."""
     if settings.nats is None:
-        return LocalDispatcher(settings.known_models, upscaler=settings.upscaler)
+        return local_dispatcher(settings)
     # here, because nothing else needs it
     from generation.dispatch.nats import NatsDispatcher
 
     return NatsDispatcher(settings.nats.get_secret_value())
+
+
+def local_dispatcher(settings: Settings, models: Models | None = None) -> LocalDispatcher:
+    """To one worker process of our own, which knows these models (None: all)."""
+    return LocalDispatcher(
+        models or settings.known_models, device=settings.device, memory=settings.memory, upscaler=settings.upscaler
+    )
 
 
 def signer_of(settings: Settings) -> Signer | None:

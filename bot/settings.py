@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +21,13 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from bot.errors import SettingsError
 from explainer.messages import Configure, VoiceSettings
+from generation.few_steps import with_fitting_defaults
 from generation.models import POCKET_NAME, ModelInfo, Models, pocket_model
 
 MIN_PROGRESS_INTERVAL = 1.5  # seconds; Discord allows about five edits of a message in five seconds
 DATABASE_NAME = "darkroom.sqlite3"
+SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>B|kB|MB|GB|TB|)", re.IGNORECASE)
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}  # bytes
 CONFIG_NAME = "darkroom.toml"  # in the working folder; DARKROOM_CONFIG names another file
 
 
@@ -50,9 +54,19 @@ def _model(entry: object) -> ModelInfo:
     if entry == POCKET_NAME:
         return pocket_model()
     try:
-        return msgspec.convert(entry, ModelInfo, strict=False)
+        info = msgspec.convert(entry, ModelInfo, strict=False)
+        return with_fitting_defaults(info, frozenset(entry) if isinstance(entry, dict) else frozenset())
     except msgspec.ValidationError as error:
         raise ValueError(f"a model is described wrongly: {error}") from error
+
+
+def _bytes(value: object) -> object:
+    """`8GB`, `750 MB` or a bare number of bytes."""
+    if isinstance(value, str) and (match := SIZE.fullmatch(value.strip())):
+        return int(float(match["number"]) * UNITS[match["unit"].upper()])
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError("it must be a size like 8GB or 750MB")
 
 
 class Settings(BaseSettings):
@@ -67,6 +81,8 @@ class Settings(BaseSettings):
     models: Annotated[tuple[ModelInfo, ...], NoDecode, BeforeValidator(_models)] = Field(
         default_factory=lambda: (pocket_model(),)
     )
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    memory: Annotated[int | None, BeforeValidator(_bytes)] = None  # for models, like 8GB; None: as measured at start
     playground_host: str = "127.0.0.1"
     playground_port: int = Field(default=8017, ge=0, le=65535)  # 0: any free port
     open_browser: bool = True

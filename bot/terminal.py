@@ -22,10 +22,10 @@ from bot.errors import SUCCESS, UserMistake
 from bot.held_log import held_log
 from bot.known_words import unknown_sentence
 from bot.output_files import check_targets, write_whole
+from bot.parts import local_dispatcher
 from bot.settings import Settings
 from generation import events
 from generation.dispatch.base import Dispatcher
-from generation.dispatch.local import LocalDispatcher
 from generation.dispatch.patience import patient_events
 from generation.errors import ModelError, WorkerError, WorkerGone
 from generation.models import ModelInfo, Models
@@ -125,7 +125,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     warn_of_unknown_words(plan)
     try:
         with held_log(settings.log_level):
-            facts = asyncio.run(imagine(plan, LocalDispatcher(Models(all=(plan.model,)), upscaler=settings.upscaler)))
+            facts = asyncio.run(imagine(plan, local_dispatcher(settings, Models(all=(plan.model,)))))
     except KeyboardInterrupt:
         print("darkroom: Cancelled.", file=sys.stderr)
         return INTERRUPTED
@@ -264,6 +264,7 @@ def facts_json(facts: RunFacts) -> bytes:
         "scheduler": facts.scheduler,
         "size": f"{facts.width}x{facts.height}",
         "model": facts.model,
+        "model_options": facts.model_options,
         "init_sha256": request.init_image,
         "strength": request.strength,
         "noise_levels": facts.noise_levels,

@@ -15,6 +15,7 @@ from pathlib import Path
 from bot.errors import SUCCESS, UserMistake
 from bot.held_log import held_log
 from bot.output_files import write_whole
+from bot.parts import local_dispatcher
 from bot.settings import Settings
 from generation.backstage import PAGES, Backstage, Page
 from generation.dispatch.base import Dispatcher
@@ -76,7 +77,7 @@ async def tour(settings: Settings, picture_id: int) -> list[Page]:
             raise UserMistake(f"There is no picture {picture_id} under {settings.data}.")
         model = picture.run.model
         wanted = Models(tuple(info for info in known.all if info.name == model) or known.all[:1])
-        dispatcher = LocalDispatcher(wanted, upscaler=settings.upscaler)
+        dispatcher = local_dispatcher(settings, wanted)
         studio = Studio(database, files, dispatcher, Models(wanted.all if model in known.names else known.all))
         async with _worker(dispatcher):
             return [await Backstage(studio).page(picture, number) for number in range(1, PAGES + 1)]

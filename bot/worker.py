@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bot.errors import SUCCESS, UserMistake
+from bot.parts import local_dispatcher
 from bot.run import readiness_lines, stop_signals
 from bot.settings import Settings
-from generation.dispatch.local import LocalDispatcher
 from generation.events import Ready
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def _serve(settings: Settings, url: str, console: Console) -> None:
     from generation.dispatch.network import TROUBLE
     from generation.dispatch.remote_worker import RemoteWorker
 
-    worker = RemoteWorker(url, LocalDispatcher(settings.known_models, upscaler=settings.upscaler))
+    worker = RemoteWorker(url, local_dispatcher(settings))
     with stop_signals() as stopping:
         showing = asyncio.create_task(_show_start(worker, console))
         try:

@@ -24,6 +24,7 @@ class Configure(Message, frozen=True, kw_only=True):
     models: tuple[ModelInfo, ...]  # the first is loaded at once, the others when a job names them
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     threads: int | None = None  # of torch on the CPU; None: measured at start
+    memory: int | None = None  # bytes that models may take together; None: measured at start
     upscaler: str | None = None  # a safetensors file with a super-resolution model for final touches
 
 
@@ -92,6 +93,8 @@ class Loading(Message, frozen=True, kw_only=True):
     what: str  # for people: "loading pocket", "warming up pocket"
     done: int
     total: int
+    model: str = ""  # whose
+    beside: bool = False  # jobs of other models go on meanwhile
 
 
 class Ready(Message, frozen=True, kw_only=True):
@@ -105,6 +108,8 @@ class Ready(Message, frozen=True, kw_only=True):
     weights_sha256: dict[str, str]  # by model name
     seconds_per_step: dict[str, float]  # by model name, measured at warm-up, one picture, guidance on
     versions: dict[str, str]
+    sizes: dict[str, int] = msgspec.field(default_factory=dict)  # bytes of the weights in memory, by model name
+    memory: int = 0  # bytes that models may take together
     unusable: dict[str, str] = msgspec.field(
         default_factory=dict
     )  # by model name: the sentence that says why it cannot be loaded

@@ -7,13 +7,23 @@ validate a request, to fill in what was not asked for, and to offer names in aut
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from generation.errors import UnknownModel
 
 POCKET_NAME = "pocket"
 POCKET_FOLDER = Path(__file__).parent / "pocket"
+
+
+class Lora(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A small change to a model's weights, laid over them when the model is loaded."""
+
+    source: str  # a .safetensors file, a folder, or a hub id
+    file: str | None = None  # which file of the folder or of the hub's model; None: its only one
+    scale: float = 1.0  # how strong; 0 changes nothing
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,17 +32,24 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: str  # what people type and what the record keeps
     source: str  # a folder with a diffusers `model_index.json`, or a hub id
     title: str = ""  # one line for people: what it paints
-    steps: int = 25
-    guidance_scale: float = 4.0
+    steps: Annotated[int, Meta(ge=1)] = 25
+    guidance_scale: Annotated[float, Meta(ge=0)] = 4.0
     width: int = 512
     height: int = 512
     size_multiple: int = 8  # width and height must be multiples of this
     min_side: int = 64
     max_side: int = 1024
     max_steps: int = 150
-    scheduler: str | None = None  # a diffusers scheduler class name; None: the model's own
+    scheduler: str | None = None  # a diffusers scheduler class name; None: the one that fits the model
+    scheduler_options: dict[str, bool | int | float | str] = {}  # of its configuration, like use_karras_sigmas
     dtype: str = "auto"  # auto, float32, bfloat16, float16
-    variant: str | None = None
+    variant: str | None = None  # which of several sets of weights, like fp16
+    revision: str | None = None  # of a hub's model: a branch, tag or commit; None: main
+    loras: tuple[Lora, ...] = ()
+    offload: bool = False  # keep the weights in main memory and bring each layer to the GPU as it is needed
+    quantize: Literal["int8", "float8", "nf4"] | None = None  # the denoiser's weights in 8 or 4 bits
+    compile: bool = False  # compile the denoiser: slow to start, then faster
+    attention: str | None = None  # diffusers' name of an attention backend, like flash or sage; None: torch's own
 
 
 def pocket_model() -> ModelInfo:

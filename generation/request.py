@@ -62,6 +62,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str
     device: str
     versions: dict[str, str]  # darkroom, torch, diffusers, transformers, python
+    model_options: tuple[str, ...] = ()  # what beside the model's weights was set of it: LoRAs, fewer bits, ...
     final_touches: tuple[str, ...] = ()  # what was done after diffusion, as `name: how`; it is not part of it
     changes: tuple[float, ...] = ()  # one per step: how much the predicted clean latent changed into it (RMS)
     latent_shape: tuple[int, ...] = ()  # of one picture

@@ -123,6 +123,8 @@ class Studio:
         """`clock` counts seconds; what it says is only compared with itself."""
         self.models = models
         self.readiness: Loading | Ready | None = None  # the latest that the workers said of themselves
+        self.ready: Ready | None = None  # what they last said of the models that they have
+        self.loading: Loading | None = None  # the model on its way, which jobs for it wait for
         self.mode = OPEN  # whether the queue is open, paused or draining, as far as this process knows
         self._database = database
         self._files = files
@@ -570,10 +572,13 @@ class Studio:
     async def _take(self, event: events.Event) -> None:
         match event:
             case events.Loading():
-                self.readiness = event
-                self._speed.interrupt()
+                self.loading = event
+                if not (event.beside and isinstance(self.readiness, Ready)):
+                    self.readiness = event
+                    self._speed.interrupt()
             case events.Ready():
-                self.readiness = event
+                self.readiness = self.ready = event
+                self.loading = None
                 self._speed.seed(event, self.models)
                 self._work.set()
             case events.Started():

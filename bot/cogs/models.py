@@ -29,13 +29,13 @@ class ModelsCog(commands.Cog, name="Models"):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     @app_commands.describe(model="Show all that this model knows")
     async def models(self, interaction: discord.Interaction, model: str | None = None) -> None:
-        conversation = self._bot.conversation
+        conversation, ready = self._bot.conversation, self._bot.parts.studio.ready
         if model and model.strip():
             info = conversation.models.get(model.strip())
-            card = model_cards.model(info, conversation.lexicon(info.name))
+            card = model_cards.model(info, conversation.lexicon(info.name), ready)
         else:
             lexicons = [conversation.lexicon(name) for name in conversation.models.names]
-            card = model_cards.models(conversation.models, lexicons)
+            card = model_cards.models(conversation.models, lexicons, ready)
         await interaction.response.send_message(embed=card, ephemeral=True)
 
     @models.autocomplete("model")

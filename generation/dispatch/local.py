@@ -68,13 +68,14 @@ class LocalDispatcher:
         *,
         device: str = "auto",
         threads: int | None = None,
+        memory: int | None = None,
         silence_limit: float = SILENCE_LIMIT,
         loading_limit: float = LOADING_LIMIT,
         environment: Mapping[str, str] | None = None,
         upscaler: Path | None = None,
     ) -> None:
         model = None if upscaler is None else str(upscaler)
-        self._configure = Configure(models=models.all, device=device, threads=threads, upscaler=model)
+        self._configure = Configure(models=models.all, device=device, threads=threads, memory=memory, upscaler=model)
         self._silence_limit = silence_limit
         self._loading_limit = loading_limit
         self._environment = worker_environment(models, os.environ if environment is None else environment)

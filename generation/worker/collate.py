@@ -17,6 +17,7 @@ import torch
 
 TIME_ARGUMENTS = frozenset({"timestep", "timesteps", "t"})  # a number for all rows, or one number per row
 COMMON_ARGUMENTS = frozenset({"img_ids", "txt_ids", "image_rotary_emb"})  # position codes, without a batch axis
+PADDED_ROWS = (1, 2, 4, 8)  # of a compiled module, which is compiled anew for each number that it has not seen
 UNUSED_ARGUMENTS = frozenset({"generator"})  # decoders take one and draw nothing from it
 
 
@@ -35,6 +36,7 @@ class Call:
     rows: int = 1
     key: Hashable = None  # None: never stacked
     named: Mapping[str, Any] = field(default_factory=dict)  # the arguments by parameter name
+    pad: bool = False  # fill forwards up to a number of rows in PADDED_ROWS
 
     def run(self) -> Any:
         """The call exactly as it was made."""
@@ -48,14 +50,16 @@ def make_call(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     max_rows: int,
+    *,
+    pad: bool = False,
 ) -> Call:
     """A call with its rows counted and its key worked out; `identity` tells one module from another."""
     named = _by_name(signature, args, kwargs)
     rows = _count_rows(named) if named else None
     if rows is None:
-        return Call(function, args, kwargs, max_rows)
+        return Call(function, args, kwargs, max_rows, pad=pad)
     form = tuple((name, _form(name, value, rows)) for name, value in sorted(named.items()))
-    return Call(function, args, kwargs, max_rows, rows, (identity, form), named)
+    return Call(function, args, kwargs, max_rows, rows, (identity, form), named, pad)
 
 
 def agree(one: Call, other: Call) -> bool:
@@ -69,13 +73,29 @@ def run_stacked(calls: Sequence[Call]) -> list[Any]:
     Raises:
         NotCollatable: the rows cannot be told apart in what the module returned.
     """
+    wanted = len(calls)
+    calls = padded(calls)
     rows = [call.rows for call in calls]
     arguments = {
         name: _stack(name, [call.named[name] for call in calls], rows)
         for name in calls[0].named
         if name not in UNUSED_ARGUMENTS
     }
-    return split(calls[0].function(**arguments), rows)
+    return split(calls[0].function(**arguments), rows)[:wanted]
+
+
+def padded(calls: Sequence[Call]) -> Sequence[Call]:
+    """The calls, and where the module is compiled some of them again, so that the rows are of a number it knows."""
+    missing = 0
+    if calls[0].pad:
+        rows = sum(call.rows for call in calls)
+        missing = next((most for most in PADDED_ROWS if most >= rows), rows) - rows
+    filled = list(calls)
+    for call in sorted(calls, key=lambda call: call.rows, reverse=True):
+        while call.rows <= missing:
+            filled.append(call)
+            missing -= call.rows
+    return filled
 
 
 def split(output: Any, rows: Sequence[int]) -> list[Any]:

@@ -233,10 +233,11 @@ class StandIn:
 class SharedModule(StandIn):
     """Parks the calls that are worth sharing. Called outside of a task it is the module itself."""
 
-    def __init__(self, module: Any, max_rows: int, methods: Iterable[str] = ()) -> None:
+    def __init__(self, module: Any, max_rows: int, methods: Iterable[str] = (), *, pad: bool = False) -> None:
         super().__init__(module)
         own = self.__dict__
         own["_max_rows"] = max_rows
+        own["_pad"] = pad
         own["_methods"] = frozenset(methods)
         own["_signatures"] = {}
 
@@ -261,5 +262,7 @@ class SharedModule(StandIn):
             return function(*args, **kwargs)
         if method not in self._signatures:
             self._signatures[method] = inspect.signature(getattr(self._module, method))
-        call = make_call(function, self._signatures[method], (id(self._module), method), args, kwargs, self._max_rows)
+        identity = (id(self._module), method)
+        signature = self._signatures[method]
+        call = make_call(function, signature, identity, args, kwargs, self._max_rows, pad=self._pad)
         return hub.switch(call)

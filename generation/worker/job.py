@@ -20,6 +20,7 @@ from generation.events import Finished, Generate, JobEvent, Progress, Started
 from generation.request import GenerationRequest, RunFacts
 from generation.worker import finish
 from generation.worker.capture import Recorder, StepTaken, pack_trajectory
+from generation.worker.loading import options_of
 from generation.worker.machine import versions
 from generation.worker.pipelines import LoadedModel
 from generation.worker.touch_up import touch_up
@@ -77,8 +78,8 @@ class PictureJob:
             pipeline.scheduler, self._step_taken, keep=self._order.trajectory, clean=self._order.previews
         )
         self._recorder = recorder
-        output = pipeline(**self._arguments(request, image))
-        picture = finish.to_image(output.images[0])
+        images = self._model.run(pipeline, self._arguments(request, image))
+        picture = finish.to_image(images[0])
         seconds = time.perf_counter() - self._began
         trajectory = recorder.trajectory(*picture.size)
         facts = self._facts(pipeline, recorder, picture, seconds)
@@ -157,6 +158,7 @@ class PictureJob:
             latent_shape=recorder.latent_shape,
             seconds=seconds,
             model=self._model.info.name,
+            model_options=options_of(self._model.info),
             weights_sha256=self._model.weights_sha256,
             image_sha256=finish.image_sha256(picture),
             width=picture.width,

@@ -6,10 +6,10 @@ error that one job or query meets is that one's alone; it gets a reference that 
 
 from __future__ import annotations
 
-import gc
 import logging
 import queue
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +40,12 @@ from generation.events import (
     TouchedUp,
     TouchUp,
 )
+from generation.model_files import is_hub_id
 from generation.models import ModelInfo, Models
-from generation.worker import finish, machine, pipelines
+from generation.worker import finish, loading, machine, memory
 from generation.worker.calibrate import calibrate
 from generation.worker.capture import Trajectory, unpack_trajectory
+from generation.worker.download import Fetch
 from generation.worker.hub import Hub, Task
 from generation.worker.job import PictureJob
 from generation.worker.pipelines import LoadedModel
@@ -54,7 +56,8 @@ from generation.worker.upscaler import Upscaler
 log = logging.getLogger(__name__)
 
 LANES = 16  # jobs in hand at once, even where forwards are not shared: the hub serves the shortest first
-MODELS_KEPT = 2  # in memory; the one used longest ago makes room
+FETCH_POLL = 0.05  # seconds
+FETCH_TOLD = 1.0  # seconds between two events about a model on its way
 
 
 class Orders(Protocol):
@@ -85,7 +88,9 @@ class Worker:
         self._emit = emit
         self._hub = Hub()
         self._runs: dict[tuple[int, int], Run] = {}
-        self._loaded: dict[str, LoadedModel] = {}  # the one used last is last
+        self._waiting: list[Generate] = []  # for their model, in the order in which they came
+        self._fetches: dict[str, Fetch] = {}
+        self._fetch_told = float("-inf")
         self._unusable: dict[str, str] = {}
         self._no_device: ModelError | None = None
         try:
@@ -93,7 +98,7 @@ class Worker:
         except ModelError as error:  # nothing can be made, and everybody who asks is told why
             self._no_device = error
             self._machine = machine.look_at_machine("cpu", configure.threads)
-
+        self._shelf = memory.Shelf(memory.budget(self._machine.device, configure.memory))
         path = configure.upscaler
         self._upscaler = None if path is None else Upscaler(Path(path), self._machine.device)
 
@@ -102,38 +107,46 @@ class Worker:
         self._load_first()
         while True:
             try:
-                order = orders.get(block=not self._runs)
+                order = orders.get(block=not self._runs and not self._waiting)
             except queue.Empty:
-                self._step()
+                self._begin_waiting()
+                if self._runs:
+                    self._step()
+                elif self._waiting:
+                    time.sleep(FETCH_POLL)
                 continue
             if isinstance(order, Stop):
                 break
             self._carry_out(order)
-        for key in list(self._runs):
-            self._cancel(*key)
+        for order in [*self._waiting, *(run.order for run in self._runs.values())]:
+            self._cancel(order.job, order.attempt)
 
     def _load_first(self) -> None:
         info = self._models.default
         try:
             self.model(info)
         except ModelError as error:
-            log.error("%s", error)
+            log.error("%s", error)  # it has been told in `Ready`
+
+    def _emit_ready(self) -> None:
         self._emit(self._ready())
 
     def _ready(self) -> Ready:
-        dtypes = [str(model.dtype) for model in self._loaded.values()] or [str(self._machine.auto_dtype)]
+        dtypes = [str(model.dtype) for model in self._shelf] or [str(self._machine.auto_dtype)]
         return Ready(
             lanes=LANES,
             models=self._models.names,
             device=self._machine.device,
             dtype=dtypes[0].removeprefix("torch."),
             threads=self._machine.threads,
-            weights_sha256={name: model.weights_sha256 for name, model in self._loaded.items()},
-            seconds_per_step={name: model.seconds_per_step for name, model in self._loaded.items()},
-            together={name: model.together for name, model in self._loaded.items()},
+            weights_sha256={model.info.name: model.weights_sha256 for model in self._shelf},
+            seconds_per_step={model.info.name: model.seconds_per_step for model in self._shelf},
+            together={model.info.name: model.together for model in self._shelf},
+            sizes={model.info.name: model.size for model in self._shelf},
+            memory=self._shelf.budget,
             versions=dict(machine.versions()),
             unusable=dict(self._unusable),
-            sharing={name: model.sharing for name, model in self._loaded.items()},
+            sharing={model.info.name: model.sharing for model in self._shelf},
         )
 
     # --- orders --------------------------------------------------------------------------------
@@ -141,7 +154,9 @@ class Worker:
     def _carry_out(self, order: Order) -> None:
         match order:
             case Generate():
-                self._begin(order)
+                self._waiting.append(order)
+                if len(self._waiting) == 1:
+                    self._begin_waiting()
             case Cancel():
                 self._cancel(order.job, order.attempt)
             case DecodeFrames():
@@ -155,15 +170,31 @@ class Worker:
             case Configure() | Stop():
                 log.warning("the worker is configured already; an order of %s was dropped", type(order).__name__)
 
-    def _begin(self, order: Generate) -> None:
-        try:
-            job = PictureJob(order, self.model(self._models.get(order.request.model)), self._emit, self._upscaler)
-        except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it fails this job and no other
-            self._fail(order, error)
-            return
-        self._runs[order.job, order.attempt] = Run(order, self._hub.spawn(job.work, job.remaining))
+    def _begin_waiting(self) -> None:
+        """Begin every job whose model is there, or can be loaded now.
+
+        Who waits for room waits in front of all that came later, or models in use would never make any. Who waits
+        for files that are on their way holds nobody up.
+        """
+        for order in list(self._waiting):
+            try:
+                model = self._model_or_wait(self._models.get(order.request.model))
+                if model is None and order.request.model in self._fetches:
+                    continue
+                if model is None:
+                    return
+                job = PictureJob(order, model, self._emit, self._upscaler)
+            except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it fails this job and no other
+                self._waiting.remove(order)
+                self._fail(order, error)
+                continue
+            self._waiting.remove(order)
+            self._runs[order.job, order.attempt] = Run(order, self._hub.spawn(job.work, job.remaining))
 
     def _cancel(self, job: int, attempt: int) -> None:
+        for order in [each for each in self._waiting if (each.job, each.attempt) == (job, attempt)]:
+            self._waiting.remove(order)
+            self._emit(Cancelled(job=job, attempt=attempt))
         run = self._runs.pop((job, attempt), None)
         if run is not None:  # else it has ended, and its last event is on the way
             self._hub.cancel(run.task)
@@ -197,41 +228,111 @@ class Worker:
     # --- models --------------------------------------------------------------------------------
 
     def model(self, info: ModelInfo) -> LoadedModel:
-        """The model, loaded and measured if it is not yet.
+        """The model, at once: loaded and measured if it is not yet.
+
+        Raises:
+            ModelError: it cannot be loaded, or not before the jobs of others have ended.
+        """
+        while (model := self._model_or_wait(info)) is None:
+            if info.name not in self._fetches:
+                raise ModelError(
+                    f"There is no room for the model “{info.name}” while others paint; try again in a minute."
+                )
+            self._fetches[info.name].wait(FETCH_POLL)
+        return model
+
+    def _model_or_wait(self, info: ModelInfo) -> LoadedModel | None:
+        """The model; None while its files are on their way, or models in use leave it no room.
 
         Raises:
             ModelError: it cannot be loaded.
         """
-        model = self._loaded.pop(info.name, None)
-        if model is None:
-            try:
-                if self._no_device is not None:
-                    raise self._no_device
-                self._make_room()
-                model = pipelines.load(info, self._machine, self._report)
-                calibrate(model, self._report)
-            except Exception as error:
-                failure = _as_model_error(info, error)
-                self._unusable[info.name] = str(failure)
-                raise failure from error
-            self._unusable.pop(info.name, None)
-        self._loaded[info.name] = model
+        model = self._shelf.take(info.name)
+        if model is not None:
+            return model
+        try:
+            if self._no_device is not None:
+                raise self._no_device
+            folder = self._files(info)
+            if folder is None or not self._has_room(info, folder):
+                return None
+            model = self._load(info, folder)
+        except Exception as error:
+            failure = _as_model_error(info, error)
+            self._unusable[info.name] = str(failure)
+            self._emit_ready()
+            raise failure from error
+        self._unusable.pop(info.name, None)
+        self._shelf.put(model)
+        self._emit_ready()
         return model
 
-    def _make_room(self) -> None:
-        """Let go of the model used longest ago, where as many are in memory as may be and no job runs on it."""
-        busy = {run.order.request.model for run in self._runs.values()}
-        for name in [name for name in self._loaded if name not in busy]:
-            if len(self._loaded) < MODELS_KEPT:
-                return
-            log.info("unloading %s", name)
-            del self._loaded[name]
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+    def _files(self, info: ModelInfo) -> Path | None:
+        """The model's folder; None while it is being fetched, which goes on beside the jobs of other models.
 
-    def _report(self, what: str, done: int, total: int) -> None:
-        self._emit(Loading(what=what, done=done, total=total))
+        Raises:
+            ModelError: it cannot be had.
+        """
+        if not is_hub_id(info.source):
+            return Path(info.source)
+        fetch = self._fetches.get(info.name)
+        if fetch is None:
+            fetch = self._fetches[info.name] = Fetch(info)
+            fetch.wait(FETCH_POLL)  # what is there already takes no longer
+        if not fetch.ended:
+            self._report_fetch(info, fetch)
+            return None
+        try:
+            return fetch.folder()
+        finally:
+            del self._fetches[info.name]
+
+    def _has_room(self, info: ModelInfo, folder: Path) -> bool:
+        """Make room for the model; False while models in use take it.
+
+        Raises:
+            ModelError: it does not fit by itself, or its files are not whole.
+        """
+        needed = loading.needed_bytes(info, folder, self._machine)
+        if needed > self._shelf.budget:
+            raise loading.too_large(info, needed, self._shelf.budget)
+        return self._shelf.make_room(needed, self._in_use())
+
+    def _load(self, info: ModelInfo, folder: Path) -> LoadedModel:
+        """Load and measure; where memory runs out all the same, once more without what is not in use."""
+        try:
+            return self._loaded_and_measured(info, folder)
+        except (MemoryError, torch.OutOfMemoryError, ModelError) as error:
+            out_of_memory = (MemoryError, torch.OutOfMemoryError)
+            if not isinstance(error, out_of_memory) and not isinstance(error.__cause__, out_of_memory):
+                raise
+            log.warning("there was too little memory for %s: %r", info.name, error)
+        if not self._shelf.unload_idle(self._in_use()):
+            raise ModelError(f"The model “{info.name}” does not fit into the memory of this machine.")
+        return self._loaded_and_measured(info, folder)
+
+    def _loaded_and_measured(self, info: ModelInfo, folder: Path) -> LoadedModel:
+        def report(what: str, done: int, total: int) -> None:
+            self._emit(Loading(what=what, done=done, total=total, model=info.name))
+
+        model = loading.load(info, self._machine, report, folder)
+        calibrate(model, report)
+        return model
+
+    def _in_use(self) -> set[str]:
+        return {run.order.request.model for run in self._runs.values()}
+
+    def _report_fetch(self, info: ModelInfo, fetch: Fetch) -> None:
+        now = time.monotonic()
+        if now - self._fetch_told < FETCH_TOLD:
+            return
+        self._fetch_told = now
+        what = f"fetching {info.name}"
+        if fetch.total:
+            what += f" ({fetch.done / 1e9:.1f} of {fetch.total / 1e9:.1f} GB)"
+        self._emit(
+            Loading(what=what, done=fetch.done, total=max(1, fetch.total), model=info.name, beside=bool(self._runs))
+        )
 
     # --- queries -------------------------------------------------------------------------------
 
@@ -250,7 +351,7 @@ class Worker:
     def _status(self, order: Inspect) -> Status:
         return Status(
             query=order.query,
-            running=tuple(run.order.job for run in self._runs.values()),
+            running=tuple(order.job for order in (*(run.order for run in self._runs.values()), *self._waiting)),
             resident_mb=machine.resident_mb(),
             ready=self._ready(),
         )

@@ -1,4 +1,4 @@
-"""Loads a model as a diffusers pipeline, and gives each job its own light copy of it.
+"""A model in memory as a diffusers pipeline, of which each job gets its own light copy.
 
 A copy shares every weight with the original but has its own scheduler and its own state, and shared modules
 (`generation.worker.hub`) where the denoiser and the decoder were. Knows no model family by name.
@@ -13,24 +13,25 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import ModularPipeline
 
-from generation.errors import ModelError, RequestError
+from generation.errors import RequestError
 from generation.models import ModelInfo
-from generation.worker import finish, weights
-from generation.worker.download import download
+from generation.worker import finish
 from generation.worker.hub import SharedModule, StandIn
-from generation.worker.machine import Machine
 from generation.worker.preview import PreviewMap
 
 log = logging.getLogger(__name__)
 
 DENOISERS = ("transformer", "transformer_2", "unet", "prior")
+GUIDANCE = "guidance_scale"
+ELSEWHERE = frozenset(
+    {"LCMScheduler", "TCDScheduler"}
+)  # right for models of noise prediction; diffusers lists them not
 ENCODINGS_KEPT = 64
 Report = Callable[[str, int, int], None]  # what, done, total
 
@@ -44,6 +45,8 @@ class LoadedModel:
     weights_sha256: str
     dtype: torch.dtype
     device: str
+    size: int = 0  # bytes of its weights in memory
+    pad_rows: bool = False  # compiled: forwards have 1, 2, 4 or 8 rows, as each new number is compiled anew
     max_rows: int = 1  # of one shared forward; 1: jobs do not share
     decode_rows: int = 1  # of one shared call of the decoder
     sharing: str = "not measured"  # for people: whether jobs share forwards, and why
@@ -73,6 +76,8 @@ class LoadedModel:
         # not by setattr, which diffusers overloads to rewrite the pipeline's common configuration
         state.update(original.__dict__)
         state["scheduler"] = make_scheduler(self.pipeline.scheduler, scheduler, self.info.name)
+        if self._guider is not None:
+            state["guider"] = copy.deepcopy(self._guider)  # it counts the steps
         for name, part in original.components.items():
             if isinstance(part, torch.nn.Module) and (stand_in := self._stand_in(name, part, rows, pixels)):
                 state[name] = stand_in
@@ -84,7 +89,7 @@ class LoadedModel:
         if name.startswith("text_encoder"):
             rows, make = 1, CachedEncoder
         elif name in DENOISERS:
-            make = partial(SharedModule, max_rows=rows, methods=("forward",))
+            make = partial(SharedModule, max_rows=rows, methods=("forward",), pad=self.pad_rows)
         elif name == "vae" and not _is_recast_in_flight(part):
             rows = max(1, min(rows, self.decode_rows, finish.PIXELS_TOGETHER // pixels))
             make = partial(SharedModule, max_rows=rows, methods=("decode",))
@@ -95,7 +100,23 @@ class LoadedModel:
     def accepts(self, argument: str, *, from_image: bool = False) -> bool:
         """Whether the pipeline takes an argument of that name."""
         original = self._from_image() if from_image else self.pipeline
+        if isinstance(original, ModularPipeline):
+            return argument in original.blocks.input_names or (argument == GUIDANCE and self._guider is not None)
         return argument in _parameters(type(original).__call__)
+
+    def run(self, pipeline: Any, arguments: dict[str, Any]) -> Any:
+        """The pictures, or latents, that a job's `pipeline` makes of these arguments."""
+        if not isinstance(pipeline, ModularPipeline):
+            return pipeline(**arguments).images
+        if GUIDANCE in arguments and GUIDANCE not in pipeline.blocks.input_names:
+            # a part of its own does it there; below 1 it would guide away from the prompt, which others never do
+            pipeline.guider.guidance_scale = max(1.0, arguments.pop(GUIDANCE))
+        return pipeline(**arguments, output="images")
+
+    @property
+    def _guider(self) -> Any:
+        """The part that guides, of a modular pipeline that has one."""
+        return getattr(self.pipeline, "guider", None) if isinstance(self.pipeline, ModularPipeline) else None
 
     def guidance_argument(self, *, from_image: bool = False) -> str:
         """What the pipeline calls the strength of guidance by a negative prompt.
@@ -106,9 +127,13 @@ class LoadedModel:
         config = getattr(getattr(self.pipeline, "transformer", None), "config", None)
         distilled = bool(getattr(config, "guidance_embeds", False))
         is_true = not distilled and self.accepts("true_cfg_scale", from_image=from_image)
-        return "true_cfg_scale" if is_true else "guidance_scale"
+        return "true_cfg_scale" if is_true else GUIDANCE
 
     def _from_image(self) -> Any:
+        if isinstance(self.pipeline, ModularPipeline):
+            if not {"image", "strength"} <= set(self.pipeline.blocks.input_names):
+                raise RequestError(f"The model “{self.info.name}” cannot start from a picture.")
+            return self.pipeline
         if self._image_to_image is None:
             # here, because it imports every family of pipelines there is, which takes more than a second
             from diffusers import AutoPipelineForImage2Image
@@ -141,26 +166,6 @@ class CachedEncoder(StandIn):
         return _cloned(self._kept[key])
 
 
-def load(info: ModelInfo, machine: Machine, report: Report) -> LoadedModel:
-    """The model of `info`, on the machine's device.
-
-    Raises:
-        ModelError: with one sentence that says what is wrong with it.
-    """
-    what = f"loading {info.name}"
-    report(what, 0, 1)
-    dtype = machine.dtype(info.dtype, info.name)
-    folder = download(info) if weights.is_hub_id(info.source) else Path(info.source)
-    files = weights.check_folder(info, folder)
-    total = len(files) + 2  # the files' fingerprints, then the parts, then the way to the device
-    digest = weights.fingerprint(folder, files, lambda done: report(what, done, total))
-    pipeline = _build(info, folder, dtype)
-    report(what, total - 1, total)
-    _move(info, pipeline, machine.device)
-    report(what, total, total)
-    return LoadedModel(info, pipeline, digest, dtype, machine.device)
-
-
 def make_scheduler(own: Any, name: str | None, model: str) -> Any:
     """A fresh scheduler: a copy of the model's own, or one of class `name` with the same configuration.
 
@@ -171,8 +176,8 @@ def make_scheduler(own: Any, name: str | None, model: str) -> Any:
         return copy.deepcopy(own)
     fitting = {kind.__name__: kind for kind in own.compatibles}
     kind = fitting.get(name)
-    if kind is None and name.startswith("LCM") and not type(own).__name__.startswith("FlowMatch"):
-        kind = getattr(diffusers, name, None)  # right for the same models, though diffusers does not list it
+    if kind is None and name in ELSEWHERE and not type(own).__name__.startswith("FlowMatch"):
+        kind = getattr(diffusers, name)
     if kind is None:
         raise RequestError(
             f"The model “{model}” cannot use the scheduler “{name[:60]}”; choose one of: {', '.join(sorted(fitting))}."
@@ -189,31 +194,6 @@ def _is_recast_in_flight(vae: torch.nn.Module) -> bool:
     """Whether pipelines turn this decoder to float32 and back around each call, which jobs must not interleave."""
     config = getattr(vae, "config", None)
     return bool(getattr(config, "force_upcast", False)) and getattr(vae, "dtype", None) == torch.float16
-
-
-def _build(info: ModelInfo, folder: Path, dtype: torch.dtype) -> Any:
-    try:
-        pipeline = DiffusionPipeline.from_pretrained(
-            folder, dtype=dtype, variant=info.variant, use_safetensors=True, local_files_only=True
-        )
-    except MemoryError as error:
-        raise ModelError(f"The model “{info.name}” does not fit into this machine's memory.") from error
-    except Exception as error:  # foreign files can fail in any way; what it was goes along
-        raise ModelError(f"The model “{info.name}” cannot be loaded from {folder}: {_first_line(error)}") from error
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-def _move(info: ModelInfo, pipeline: Any, device: str) -> None:
-    try:
-        pipeline.to(device)
-    except torch.OutOfMemoryError as error:
-        raise ModelError(f"The model “{info.name}” does not fit into the memory of {device}.") from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:300]
 
 
 def _exact(value: Any) -> Any:

@@ -50,12 +50,15 @@ def test_defaults_limits_and_vocabulary_of_each_model_stand_in_columns(
     small: ModelInfo, capsys: pytest.CaptureFixture[str]
 ) -> None:
     head, first, second, *rest = listed(capsys, small, WIDE).splitlines()
-    assert head.split() == ["MODEL", "STEPS", "GUIDANCE", "SIZE", "LIMITS", "KNOWS", "PAINTS"]
+    assert head.split() == ["MODEL", "STEPS", "GUIDANCE", "SIZE", "LIMITS", "KNOWS", "WEIGHTS", "PAINTS"]
     assert first.split("  ")[0] == "small" and "only 128x128, 100 steps" in first and first.endswith("Small ones")
     assert "1024x768" in second and "sides 64-1024 by 8, 150 steps" in second and second.endswith("Photographs")
+    assert "unusable" in first and "not fetched" in second
     for heading, cells in {"SIZE": ("128x128", "1024x768"), "KNOWS": ("4 things", "any words")}.items():
         column = head.index(heading)
         assert (first[column:].startswith(cells[0]), second[column:].startswith(cells[1])) == (True, True)
+    problem, rest = rest[:2], rest[2:]
+    assert problem[0] == "" and "“small” has no model_index.json" in problem[1]
     assert rest == [
         "",
         "small knows",
@@ -78,7 +81,8 @@ def test_a_long_vocabulary_fits_the_width_and_reads_downwards(width: int) -> Non
 def test_other_programs_get_the_same_as_json(small: ModelInfo, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = json.loads(listed(capsys, small, WIDE, as_json=True))
     assert msgspec.convert(first["vocabulary"], Vocabulary) == VOCABULARY
-    del first["vocabulary"], first["source"]
+    assert "no model_index.json" in first["problem"]
+    del first["vocabulary"], first["source"], first["problem"]
     assert first == {
         "name": "small",
         "title": "Small ones",
@@ -89,6 +93,7 @@ def test_other_programs_get_the_same_as_json(small: ModelInfo, capsys: pytest.Ca
         "min_side": 128,
         "max_side": 128,
         "size_multiple": 128,
+        "weights_sha256": None,
     }
     assert (second["name"], second["vocabulary"]) == ("wide", None)
 

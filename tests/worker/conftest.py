@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from generation.models import ModelInfo
-from generation.worker import pipelines
+from generation.worker import loading
 from generation.worker.machine import Machine
 from generation.worker.pipelines import LoadedModel
 from tests.tiny_models import save_tiny_model
@@ -42,6 +42,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> ModelInfo:
 @pytest.fixture(scope="session")
 def loaded(tiny: ModelInfo, machine: Machine) -> LoadedModel:
     """The tiny model in memory, set to share up to 16 rows."""
-    model = pipelines.load(tiny, machine, lambda what, done, total: None)
+    model = loading.load(tiny, machine, lambda what, done, total: None)
     model.max_rows = 16
     return model

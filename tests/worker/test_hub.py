@@ -13,9 +13,11 @@ from generation.worker import finish
 from generation.worker.collate import NotCollatable, split
 from generation.worker.hub import Hub, SharedModule, Task
 from generation.worker.pipelines import LoadedModel
-from tests.tiny_models import SCHEDULERS
+from tests.tiny_models import SCHEDULERS, flow_match_euler, tiny_pipeline
 
-NAMES = {name: type(make()).__name__ for name, make in SCHEDULERS.items() if name != "flow-match euler"}
+NAMES = {name: type(make()).__name__ for name, make in SCHEDULERS.items()}
+FLOW = NAMES["flow-match euler"]
+OF_ONE_MODEL = [name for name in NAMES.values() if name != FLOW]  # which all take the same model
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,25 @@ def plain(model: LoadedModel, wish: Wish, scheduler: str) -> np.ndarray:
     """What diffusers itself makes, without anything of ours in its way."""
     original = model.pipeline
     own = original.scheduler
+    if scheduler == FLOW:
+        return paint(original, wish)
     original.scheduler = getattr(__import__("diffusers"), scheduler).from_config(own.config)
     try:
         return paint(original, wish)
     finally:
         original.scheduler = own
+
+
+@pytest.fixture(scope="module")
+def flowing(loaded: LoadedModel) -> LoadedModel:
+    """The same model as if it had been trained for flow matching."""
+    return LoadedModel(loaded.info, tiny_pipeline(flow_match_euler()), "0" * 64, torch.float32, "cpu", max_rows=16)
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest, scheduler: str) -> LoadedModel:
+    """The model that this scheduler is for."""
+    return request.getfixturevalue("flowing" if scheduler == FLOW else "loaded")
 
 
 def spawn(hub: Hub, model: LoadedModel, wish: Wish, scheduler: str | None = None) -> Task:
@@ -88,47 +104,44 @@ def grey_levels_apart(one: np.ndarray, other: np.ndarray) -> int:
 @pytest.mark.parametrize("scheduler", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 def test_a_job_alone_in_the_hub_is_bitwise_what_diffusers_makes(
-    loaded: LoadedModel, scheduler: str, guidance: float
+    model: LoadedModel, scheduler: str, guidance: float
 ) -> None:
     wish = Wish("a red fox", 7, 5, guidance)
     hub = Hub()
-    task = spawn(hub, loaded, wish, scheduler)
+    task = spawn(hub, model, wish, scheduler)
     finish_all(hub)
-    assert np.array_equal(result(task), plain(loaded, wish, scheduler))
+    assert np.array_equal(result(task), plain(model, wish, scheduler))
 
 
 @pytest.mark.parametrize("scheduler", NAMES.values(), ids=NAMES)
-def test_mixed_jobs_in_one_batch_are_within_one_grey_level_of_each_alone(loaded: LoadedModel, scheduler: str) -> None:
-    """Different steps, seeds, prompts and guidance, one of them without any."""
+def test_mixed_jobs_that_join_in_mid_flight_are_within_one_grey_level_of_each_alone(
+    model: LoadedModel, scheduler: str
+) -> None:
+    """Different steps, seeds, prompts and guidance, one of them without any; one more is cancelled half way."""
     hub = Hub()
-    tasks = [spawn(hub, loaded, wish, scheduler) for wish in MIXED]
+    doomed = spawn(hub, model, Wish("three stars", 6, 9, 3.0), scheduler)
+    tasks = [spawn(hub, model, wish, scheduler) for wish in MIXED[:2]]
+    for _ in range(2):
+        hub.step()
+    tasks += [spawn(hub, model, wish, scheduler) for wish in MIXED[2:4]]
+    hub.step()
+    hub.cancel(doomed)
+    tasks += [spawn(hub, model, wish, scheduler) for wish in MIXED[4:]]
     finish_all(hub)
+    assert doomed.cancelled
     assert hub.forwards < sum(wish.steps for wish in MIXED), "nothing was shared"
     for wish, task in zip(MIXED, tasks, strict=True):
-        assert grey_levels_apart(result(task), plain(loaded, wish, scheduler)) <= 1
+        assert grey_levels_apart(result(task), plain(model, wish, scheduler)) <= 1
 
 
 def test_jobs_of_different_schedulers_share_a_batch(loaded: LoadedModel) -> None:
     hub = Hub()
     wish = Wish("a red fox", 7, 5, 4.0)
-    tasks = {scheduler: spawn(hub, loaded, wish, scheduler) for scheduler in NAMES.values()}
+    tasks = {scheduler: spawn(hub, loaded, wish, scheduler) for scheduler in OF_ONE_MODEL}
     finish_all(hub)
     assert hub.forwards < 5 * len(tasks)
     for scheduler, task in tasks.items():
         assert grey_levels_apart(result(task), plain(loaded, wish, scheduler)) <= 1
-
-
-def test_jobs_join_in_mid_flight(loaded: LoadedModel) -> None:
-    hub = Hub()
-    tasks = [spawn(hub, loaded, MIXED[2])]
-    for wish in (MIXED[0], MIXED[1]):
-        hub.step()
-        hub.step()
-        tasks.append(spawn(hub, loaded, wish))
-    finish_all(hub)
-    assert hub.forwards < MIXED[2].steps + MIXED[0].steps + MIXED[1].steps
-    for wish, task in zip((MIXED[2], MIXED[0], MIXED[1]), tasks, strict=True):
-        assert grey_levels_apart(result(task), plain(loaded, wish, "DDIMScheduler")) <= 1
 
 
 def test_a_cancelled_job_leaves_and_the_others_finish(loaded: LoadedModel) -> None:
@@ -223,6 +236,22 @@ def test_no_forward_has_more_rows_than_the_model_allows() -> None:
     finish_all(hub)
     assert all(task.error is None for task in tasks)
     assert max(module.sizes) == 3
+
+
+def test_forwards_of_a_compiled_module_have_only_numbers_of_rows_that_it_knows() -> None:
+    hub = Hub()
+    module = Limited()
+    shared = SharedModule(module, 16, ("forward",), pad=True)
+    tasks = [call_once(hub, shared, *values) for values in ((1.0, 2.0), (3.0, 4.0), (5.0,))]
+    finish_all(hub)
+    tasks += [call_once(hub, shared, *values) for values in ((6.0,), (7.0, 8.0))]
+    finish_all(hub)
+    tasks += [call_once(hub, shared, 9.0)]
+    finish_all(hub)
+    assert module.sizes == [8, 4, 1]
+    assert [task.result[:, 0].tolist() for task in tasks] == [
+        [2.0, 4.0], [6.0, 8.0], [10.0], [12.0], [14.0, 16.0], [18.0],
+    ]  # fmt: skip
 
 
 class Pooled(torch.nn.Module):

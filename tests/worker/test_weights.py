@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from generation import model_files
 from generation.errors import ModelError
 from generation.models import ModelInfo
-from generation.worker import pipelines, weights
+from generation.worker import loading
 from generation.worker.machine import Machine
 from tests.tiny_models import tiny_info
 
@@ -83,7 +84,7 @@ def test_a_model_that_cannot_be_loaded_says_why_in_one_sentence(
     shutil.copytree(tiny.source, folder)
     harm(folder)
     with pytest.raises(ModelError, match=words) as caught:
-        pipelines.load(tiny_info(folder), machine, lambda what, done, total: None)
+        loading.load(tiny_info(folder), machine, lambda what, done, total: None)
     assert "“tiny”" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -92,7 +93,7 @@ def test_a_pickle_beside_safetensors_is_never_read(tiny: ModelInfo, machine: Mac
     folder = tmp_path / "model"
     shutil.copytree(tiny.source, folder)
     (folder / UNET).with_suffix(".bin").write_bytes(b"c__builtin__\neval\n(S'1/0'\ntR.")
-    pipelines.load(tiny_info(folder), machine, lambda what, done, total: None)
+    loading.load(tiny_info(folder), machine, lambda what, done, total: None)
 
 
 def test_the_named_variant_is_taken_where_a_part_has_one(tiny: ModelInfo, tmp_path: Path) -> None:
@@ -101,8 +102,8 @@ def test_the_named_variant_is_taken_where_a_part_has_one(tiny: ModelInfo, tmp_pa
     half = folder / UNET.replace(".safetensors", ".fp16.safetensors")
     shutil.copy(folder / UNET, half)
     info = tiny_info(folder)
-    assert half not in weights.check_folder(info, folder)
-    with_variant = weights.check_folder(msgspec.structs.replace(info, variant="fp16"), folder)
+    assert half not in model_files.check_folder(info, folder)
+    with_variant = model_files.check_folder(msgspec.structs.replace(info, variant="fp16"), folder)
     assert half in with_variant
     assert folder / UNET not in with_variant
     assert folder / "text_encoder/model.safetensors" in with_variant
@@ -110,23 +111,23 @@ def test_the_named_variant_is_taken_where_a_part_has_one(tiny: ModelInfo, tmp_pa
 
 def test_the_fingerprint_is_what_sha256sum_would_give(tiny: ModelInfo) -> None:
     folder = Path(tiny.source)
-    files = weights.check_folder(tiny, folder)
+    files = model_files.check_folder(tiny, folder)
     lines = [
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
         for name in ("text_encoder/model.safetensors", UNET, "vae/diffusion_pytorch_model.safetensors")
     ]
     told: list[int] = []
-    assert weights.fingerprint(folder, files, told.append) == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert model_files.fingerprint(folder, files, told.append) == hashlib.sha256("".join(lines).encode()).hexdigest()
     assert told == [1, 2, 3]
 
 
 def test_half_precision_on_a_cpu_is_refused(tiny: ModelInfo, machine: Machine) -> None:
     with pytest.raises(ModelError, match=r"float16.* slower"):
-        pipelines.load(msgspec.structs.replace(tiny, dtype="float16"), machine, lambda what, done, total: None)
+        loading.load(msgspec.structs.replace(tiny, dtype="float16"), machine, lambda what, done, total: None)
     with pytest.raises(ModelError, match="float8"):
-        pipelines.load(msgspec.structs.replace(tiny, dtype="float8"), machine, lambda what, done, total: None)
+        loading.load(msgspec.structs.replace(tiny, dtype="float8"), machine, lambda what, done, total: None)
 
 
 @pytest.mark.parametrize(("source", "is_hub"), [("someone/model-1.5", True), ("/a/b", False), ("./a", False)])
 def test_a_hub_id_is_told_from_a_folder(source: str, is_hub: bool) -> None:
-    assert weights.is_hub_id(source) is is_hub
+    assert model_files.is_hub_id(source) is is_hub
