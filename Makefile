@@ -11,7 +11,8 @@ run: .venv/.installed
 	@$(BIN)/darkroom run
 
 test: .venv/.installed-test lint types
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 -m 'not soak and not whole'
+	@$(BIN)/pytest -m 'whole and not soak'
 
 lint: .venv/.installed-test
 	@$(BIN)/ruff check .
