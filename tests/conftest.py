@@ -10,7 +10,6 @@ from sqlalchemy import URL
 
 from tests.postgresql import server
 
-
 # Their tests start workers, readers or the whole program, which use all cores and have to answer within seconds;
 # side by side they would time each other out. All others may run side by side.
 WHOLE = (
