@@ -16,11 +16,21 @@ ENDED_COLOUR = discord.Colour(0x8A3A3A)
 
 NEGATIVE_LIMIT = 300  # characters shown; with a prompt and a failure of full length, all escaped, it fits 4,096
 FAILURE_LIMIT = 600
+TAKING = "Taking your place in the queue …"
+NOT_TAKEN = "I was stopped just then and have not taken this; please ask again."
 
 
 def asked(request: GenerationRequest) -> discord.Embed:
     """The first answer, before the queue has been asked for a place."""
-    return _card(request, "Taking your place in the queue …", WAITING_COLOUR)
+    return _card(request, TAKING, WAITING_COLOUR)
+
+
+def not_taken(card: discord.Embed) -> discord.Embed | None:
+    """What becomes of a first answer that stayed alone; None: the card is none."""
+    text = card.description or ""
+    if not text.endswith(TAKING):
+        return None
+    return discord.Embed(description=text.removesuffix(TAKING) + NOT_TAKEN, colour=ENDED_COLOUR)
 
 
 def waiting(

@@ -13,6 +13,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.asking import Asking
 from bot.boards import Boards
 from bot.cogs.admin import AdminCog
 from bot.cogs.backstage import BackstageCog
@@ -101,7 +102,13 @@ class DarkroomBot(commands.Bot):
         studio = self.parts.studio
         self.marking = Marking(self.parts.database, self.parts.signer)
         self.delivery = Delivery(
-            self, studio, self.conversation, interval=self._interval, spawn=self._spawn, marking=self.marking
+            self,
+            studio,
+            self.conversation,
+            interval=self._interval,
+            asking=Asking(self.settings.data / "asking", self),
+            spawn=self._spawn,
+            marking=self.marking,
         )
         self._stack.push_async_callback(self.delivery.close)
         self.exhibits = Exhibits(self.conversation, self.marking)

@@ -1,8 +1,8 @@
 """Follows jobs and keeps one message per job true: its place, its progress, at last its picture.
 
-Edits come no faster than the interval and always show the latest state; what happened in between is
-left out. What a stopped process did not deliver is taken up at the next start: an edit with the same
-letter twice leaves one picture, and before a new message is posted a note is made of it, so that after a
+Edits come no faster than the interval and than their channel takes them, and always show the latest state; what
+happened in between is left out. What a stopped process did not deliver is taken up at the next start: an edit with
+the same letter twice leaves one picture, and before a new message is posted a note is made of it, so that after a
 restart the message is looked for first. A message that the bot can change by the interaction's token alone
 goes on in the person's direct messages before that token dies. Knows messages only as letters, jobs only
 through the studio.
@@ -24,9 +24,11 @@ import aiohttp
 import discord
 
 from bot import cards, letters
+from bot.asking import TOKEN_LIFE, Asking, note_in, note_of
 from bot.conversation import Conversation
 from bot.errors import NotAllowed, explain, new_reference
 from bot.marking import Marking
+from bot.pacing import GAP, Pacing
 from bot.places import (
     MessagePlace,
     direct_place,
@@ -67,7 +69,6 @@ REFRESH = 15.0  # seconds between looks at a job of which nothing is heard: its 
 LOOKS_PER_SECOND = 10.0  # at such jobs, all together: where very many wait, each is looked at less often
 LOOKS_AT_ONCE = 8
 TAKEN_UP_AT_ONCE = 500  # undelivered jobs that are read in one go
-TOKEN_LIFE = 15 * 60.0  # seconds that an interaction's token is good for
 TOKEN_MARGIN = 60.0  # seconds before that in which the message goes on elsewhere
 STEADY = 0.15  # of the time left, by which a foreseen moment may be wrong before another is shown
 STEADY_SECONDS = 5.0  # or by so much
@@ -143,7 +144,8 @@ class _Followed:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._end.wait()
-        self._news.clear()
+        if not self.ended:  # else nobody need wait for more
+            self._news.clear()
 
 
 async def _finished_first(work: Coroutine[Any, Any, None], limit: float) -> None:
@@ -171,10 +173,13 @@ class Delivery:
         conversation: Conversation,
         *,
         interval: float,
+        asking: Asking,
         spawn: Spawn = asyncio.create_task,
         marking: Marking | None = None,
     ) -> None:
         """`interval`: seconds between two edits of a message. `spawn` starts a background task."""
+        self._asking = asking
+        self._pacing = Pacing(min(interval, GAP))
         self._conversation = conversation
         self._marking = marking
         self._studio = studio
@@ -186,13 +191,16 @@ class Delivery:
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def start(self) -> None:
-        """Listen to the studio, and take up what an earlier process did not deliver."""
+        """Listen to the studio, and take up what an earlier process did not deliver or did not even take."""
         self._start(self._listen())
-        after = 0
+        left, taken, after = await self._asking.left(), set(), 0
         while jobs := await self._studio.undelivered(after, TAKEN_UP_AT_ONCE):
             for job in jobs:
                 self._follow(job)
+            taken |= {place.message_id for job in jobs if (place := message_place(job)) is not None}
             after = jobs[-1].id
+        if left:
+            self._start(self._asking.mend(left, taken))
 
     async def close(self) -> None:
         """Stop. What is being delivered at this moment is finished first; all else stays undelivered in the store."""
@@ -220,15 +228,16 @@ class Delivery:
                 f"I cannot show pictures in this channel, as I lack the permission {' and '.join(missing)}; "
                 "somebody who manages this server can give it to me in the channel's settings."
             )
-        answer = await interaction.response.send_message(embed=cards.asked(request), ephemeral=origin.private)
-        assert answer.message_id is not None  # Discord names the message that it has just made
-        place = place_of(interaction, answer.message_id, with_strip=strip, private=origin.private)
-        try:
-            job = await self._conversation.submit(request, owner_of(interaction), place, origin)
-        except BaseException:
-            with contextlib.suppress(discord.HTTPException):
-                await interaction.delete_original_response()
-            raise
+        async with self._asking.noted(note_of(interaction)):
+            answer = await interaction.response.send_message(embed=cards.asked(request), ephemeral=origin.private)
+            assert answer.message_id is not None  # Discord names the message that it has just made
+            place = place_of(interaction, answer.message_id, with_strip=strip, private=origin.private)
+            try:
+                job = await self._conversation.submit(request, owner_of(interaction), place, origin)
+            except Exception:
+                with contextlib.suppress(discord.HTTPException):
+                    await interaction.delete_original_response()
+                raise
         self._follow(job)
 
     async def reply(
@@ -240,19 +249,21 @@ class Delivery:
             QueueFull: the person has too many jobs waiting; the answer is taken back.
         """
         reference = message.to_reference(fail_if_not_exists=False)
-        answer = await message.channel.send(note, embed=cards.asked(request), reference=reference, mention_author=False)
-        place = Place(
-            guild=None if message.guild is None else str(message.guild.id),
-            channel=str(message.channel.id),
-            message=str(answer.id),
-            extra={"bot_sees_it": True},
-        )
-        try:
-            job = await self._conversation.submit(request, owner_in(message), place, origin)
-        except BaseException:
-            with contextlib.suppress(discord.HTTPException):
-                await answer.delete()
-            raise
+        card = cards.asked(request)
+        async with self._asking.noted(note_in(message)):
+            answer = await message.channel.send(note, embed=card, reference=reference, mention_author=False)
+            place = Place(
+                guild=None if message.guild is None else str(message.guild.id),
+                channel=str(message.channel.id),
+                message=str(answer.id),
+                extra={"bot_sees_it": True},
+            )
+            try:
+                job = await self._conversation.submit(request, owner_in(message), place, origin)
+            except Exception:
+                with contextlib.suppress(discord.HTTPException):
+                    await answer.delete()
+                raise
         self._follow(job)
 
     def follow(self, job: Job) -> None:
@@ -307,17 +318,31 @@ class Delivery:
 
     async def _look(self, followed: _Followed, shown: Letter | None) -> Letter | None:
         """Show the job as it stands, if that is anything new: what was shown then."""
-        waits = not isinstance(followed.latest, JobProgressed | JobStarted)
         try:
-            async with self._looks if waits else contextlib.nullcontext():
-                letter = await self._letter(followed)
-                if letter.looks_like(shown) or followed.ended:
+            if not isinstance(followed.latest, JobProgressed):  # else there is something new for certain
+                async with self._looks:
+                    letter = await self._letter(followed)
+                if letter.looks_like(shown):
                     return None
-                await self._show(followed, letter)
-                return letter
+            if not await self._turn(followed):
+                return None
+            letter = await self._letter(followed)  # as it is by now
+            if letter.looks_like(shown) or followed.ended:
+                return None
+            await self._show(followed, letter)
+            return letter
         except StoreError as error:
             log.warning("Job %s cannot be looked at for now: %s", followed.job.id, error)
             return None
+
+    async def _turn(self, followed: _Followed) -> bool:
+        """Wait until the channel takes an edit that is not the last. False: the job has ended meanwhile."""
+        channel = followed.place.channel_id
+        while followed.place.bot_sees_it and not followed.ended:  # an interaction's token has a budget of its own
+            await followed.pause(self._pacing.reserve(channel))
+            if not followed.ended and self._pacing.begin(channel):
+                break
+        return not followed.ended
 
     async def _move(self, followed: _Followed) -> None:
         """Let the message go on where the bot's own token can change it: in the person's direct messages."""
@@ -424,6 +449,8 @@ class Delivery:
 
     async def _put(self, followed: _Followed, letter: Letter) -> None:
         job = followed.job
+        if followed.place.bot_sees_it:
+            await self._pacing.result(followed.place.channel_id)
         try:
             await self._postbox.edit(followed.place, letter)
             return

@@ -23,7 +23,7 @@ from store.jobs import RUNNING, WAITING
 from store.rules import EVERYONE, ROLE, Block, LimitRow
 
 DESCRIPTION_LIMIT = 4_000  # characters; Discord takes 4,096
-NAME_LIMIT, PROMPT_LIMIT, REASON_LIMIT = 32, 60, 150
+NAME_LIMIT, WORKER_LIMIT, PROMPT_LIMIT, REASON_LIMIT = 32, 60, 60, 150
 MOST_RUNNING = 12  # lines of the board
 ROUNDED = 15  # seconds; a time shown to come moves no more often than it must
 HIDDEN = "*(its words are not shown here)*"
@@ -82,21 +82,60 @@ def _allowed(allowed: Allowance) -> str:
 
 def board(shown: Board, sees: Callable[[JobCard], bool], note: str = "") -> discord.Embed:
     """What runs in which lane and what waits; `note` stands below."""
-    lines = [f"**{MODES[shown.mode]}**", _worker(shown), ""]
-    for lane, card in enumerate(shown.running[:MOST_RUNNING], 1):
-        lines.append(f"Lane {lane} · {_job(card, sees)}")
-    if len(shown.running) > MOST_RUNNING:
-        lines.append(f"and {len(shown.running) - MOST_RUNNING:,} more run")
-    free = shown.readiness.lanes - shown.busy if isinstance(shown.readiness, Ready) else 0
-    if free > 0:
-        lines.append(f"{wording.counted(free, 'lane')} free")
+    lines = [f"**{MODES[shown.mode]}**", *(_by_worker(shown, sees) if shown.workers else _lanes(shown, sees))]
     lines += ["", f"**{shown.waiting:,} waiting**"]
     lines += [_job(card, sees) for card in shown.first]
     if shown.waiting > len(shown.first):
         lines.append(f"and {shown.waiting - len(shown.first):,} more")
+    if shown.quarantined:
+        lines += ["", f"{wording.counted(shown.quarantined, 'job')} in quarantine: `/admin quarantine`"]
     colour = RUNNING_COLOUR if shown.running else WAITING_COLOUR
     shown_as = discord.Embed(title="The queue", description=_joined(lines), colour=colour)
     return shown_as.set_footer(text=note) if note else shown_as
+
+
+def _lanes(shown: Board, sees: Callable[[JobCard], bool]) -> list[str]:
+    """The one worker and its lanes."""
+    lines = [f"Worker: {_state(shown.readiness)}", ""]
+    lines += [f"Lane {lane} · {_job(card, sees)}" for lane, card in enumerate(shown.running[:MOST_RUNNING], 1)]
+    if len(shown.running) > MOST_RUNNING:
+        lines.append(f"and {len(shown.running) - MOST_RUNNING:,} more run")
+    return lines + _free(shown.readiness, shown.busy)
+
+
+def _by_worker(shown: Board, sees: Callable[[JobCard], bool]) -> list[str]:
+    """Each worker with its lanes; one that runs nothing of what the admin manages is named all the same."""
+    lines, left = [], {card.id: card for card in shown.running}
+    for worker in shown.workers:
+        lines += ["", f"**{wording.shown(worker.name, WORKER_LIMIT)}**: {_state(worker.state)}"]
+        for lane, number in enumerate(worker.jobs, 1):
+            card = left.pop(number, None)
+            if card is not None and lane <= MOST_RUNNING:
+                lines.append(f"Lane {lane} · {_job(card, sees)}")
+        lines += _free(worker.state, len(worker.jobs))
+    return lines + [f"On its way to a worker · {_job(card, sees)}" for card in list(left.values())[:MOST_RUNNING]]
+
+
+def _free(state: Loading | Ready | None, busy: int) -> list[str]:
+    free = state.lanes - busy if isinstance(state, Ready) else 0
+    return [f"{wording.counted(free, 'lane')} free"] if free > 0 else []
+
+
+def quarantine(cards: Sequence[JobCard], count: int, sees: Callable[[JobCard], bool]) -> discord.Embed:
+    """The jobs that were given up since workers died on them."""
+    lines = []
+    for card in cards:
+        ended = f" <t:{int(card.ended_at)}:R>" if card.ended_at is not None else ""
+        log = f" · reference `{card.reference}`" if card.reference else ""
+        model = f" · {wording.shown(card.request.model, NAME_LIMIT)}" if card.request is not None else ""
+        lines.append(f"{_job(card, sees)}{model} · {wording.counted(card.deaths, 'worker')} died{ended}{log}")
+    if count > len(cards):
+        lines.append(f"and {count - len(cards):,} more")
+    if not lines:
+        lines = ["Nothing is in quarantine: no picture has ended its worker twice."]
+    else:
+        lines += ["", "A retry runs alone, and is given up if its worker ends once more."]
+    return discord.Embed(title="Quarantine", description=_joined(lines), colour=WAITING_COLOUR)
 
 
 def job(card: JobCard, sees: Callable[[JobCard], bool]) -> discord.Embed:
@@ -104,6 +143,8 @@ def job(card: JobCard, sees: Callable[[JobCard], bool]) -> discord.Embed:
     lines = [_job(card, sees), f"Priority {card.priority} (0 is usual, lower runs first)"]
     if card.reason:
         lines.append(wording.escaped(wording.shortened(card.reason, REASON_LIMIT)))
+    if card.reference:
+        lines.append(f"Reference `{card.reference}`")
     return discord.Embed(title=f"Job {card.id}", description=_joined(lines), colour=WAITING_COLOUR)
 
 
@@ -112,16 +153,16 @@ def option(card: JobCard) -> str:
     return wording.shortened(f"{card.id} · {card.person} · {card.state}", 100)
 
 
-def _worker(shown: Board) -> str:
-    match shown.readiness:
+def _state(state: Loading | Ready | None) -> str:
+    match state:
         case None:
-            return f"Worker: {STARTING}"
+            return STARTING
         case Loading(what=what):
-            return f"Worker: {what}"
+            return what
         case Ready() as ready:
             lanes = wording.counted(ready.lanes, "lane")
             models = ", ".join(ready.models)
-            return f"Worker: {ready.device}, {ready.dtype}, {lanes}, {wording.escaped(wording.shortened(models, 200))}"
+            return f"{ready.device}, {ready.dtype}, {lanes}, {wording.escaped(wording.shortened(models, 200))}"
 
 
 def _job(card: JobCard, sees: Callable[[JobCard], bool]) -> str:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from generation.dispatch.base import WorkerSeen
 from generation.errors import ActRefused
 from generation.events import Loading, Progress, Ready
 from generation.limits import Allowance, allowance
-from generation.queue import UNDECODABLE, UNREADABLE, Job, Owner, give_back, line_up, read_job
+from generation.queue import DEATHS_ALLOWED, UNDECODABLE, UNREADABLE, Job, Owner, give_back, line_up, read_job
 from generation.request import GenerationRequest
 from generation.stats import PERIODS, Stats, summed_up
 from generation.studio import Studio
@@ -81,6 +82,9 @@ class JobCard:
     before: int | None = None  # jobs that start first, of one that waits
     seconds: float | None = None  # until its picture, as far as known
     reason: str | None = None
+    reference: str | None = None
+    deaths: int = 0  # workers that died on it
+    ended_at: float | None = None  # seconds since 1970
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +97,8 @@ class Board:
     first: tuple[JobCard, ...]  # of those that wait
     waiting: int
     busy: int  # lanes, by jobs of any server
+    workers: tuple[WorkerSeen, ...] = ()  # by name, where there are several
+    quarantined: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +202,8 @@ class Administration:
             place = row.place and row.place | {"extra": {**row.place.get("extra", {}), "posting": False}}
             kept = ("turn_id", "conversation_id", "parent_id", "method", "private", "weight", "most_running", "guild")
             values = {name: getattr(row, name) for name in kept}
-            fresh = {"place": place, "created_at": now, "retry_of": job_id}
+            deaths = min(row.deaths, DEATHS_ALLOWED - 1)  # so that it runs alone, and is given up at the next death
+            fresh = {"place": place, "created_at": now, "retry_of": job_id, "deaths": deaths}
             again = await line_up(connection, person, request, values | fresh)
             await jobs.mark_delivered(connection, job_id, now)  # its message belongs to the new one
             await self._note(connection, admin, "retry", f"job {job_id}", f"as job {again.id}")
@@ -316,6 +323,7 @@ class Administration:
         async with self._database.reading() as connection:
             mode = await rules.mode(connection)
             counts = await jobs.count_by_state(connection, admin.scope)
+            quarantined = await jobs.count_quarantined(connection, DEATHS_ALLOWED, admin.scope)
             running = await jobs.in_state(connection, RUNNING, guild=admin.scope)
             waiting = await jobs.in_state(connection, WAITING, guild=admin.scope, most=most)
             cards = await self._cards(connection, [*running, *waiting])
@@ -327,7 +335,16 @@ class Administration:
             first=tuple(cards[len(running) :]),
             waiting=counts[WAITING],
             busy=len(self._studio.in_hand),
+            workers=self._studio.workers(),
+            quarantined=quarantined,
         )
+
+    async def quarantine(self, admin: Admin, most: int) -> tuple[list[JobCard], int]:
+        """The newest jobs on which workers died until they were given up, and how many; none that was retried."""
+        async with self._database.reading() as connection:
+            rows = await jobs.quarantined(connection, DEATHS_ALLOWED, admin.scope, most)
+            count = await jobs.count_quarantined(connection, DEATHS_ALLOWED, admin.scope)
+            return await self._cards(connection, rows), count
 
     async def job(self, admin: Admin, job_id: int) -> JobCard:
         """One job.
@@ -434,6 +451,9 @@ class Administration:
                 request=_request(row),
                 progress=in_hand.get(row.id) if row.state == RUNNING else None,
                 reason=row.reason,
+                reference=row.reference,
+                deaths=row.deaths,
+                ended_at=row.ended_at,
             )
             for row in rows
         ]

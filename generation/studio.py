@@ -21,7 +21,7 @@ from typing import TypeVar
 import msgspec
 
 from generation import events
-from generation.dispatch.base import Dispatcher
+from generation.dispatch.base import Dispatcher, WorkerSeen
 from generation.errors import GenerationError, WorkerGone
 from generation.events import Frame, Loading, Progress, Ready
 from generation.line import Line
@@ -47,7 +47,7 @@ from store.errors import StoreError
 from store.files import Files
 from store.jobs import RUNNING
 from store.pictures import PictureRow
-from store.rules import OPEN
+from store.rules import OPEN, PAUSED
 from store.visibility import Viewer
 
 __all__ = [
@@ -233,20 +233,25 @@ class Studio:
         """How far the jobs are that workers have, in the order in which they got them."""
         return {key[0]: handed.progress for key, handed in self._handed.items() if key not in self._recalled}
 
+    def workers(self) -> tuple[WorkerSeen, ...]:
+        """The workers that have names, and what each has in its hands; none where one process needs no name."""
+        return self._dispatcher.workers()
+
     async def job(self, job_id: int) -> Job | None:
         """The job, if there is one."""
         return await self._queue.get(job_id)
 
     async def position(self, job_id: int) -> tuple[int, float | None] | None:
-        """How many waiting jobs run before this one, and the seconds until its picture (None: not known yet).
+        """How many waiting jobs run before this one, and the seconds until its picture.
 
+        The latter is None where it is not known: no worker is ready, or the queue is paused for nobody knows how long.
         None if the job does not wait.
         """
         turn = await self._queue.turn_of(job_id)
         if turn is None:
             return None
         foreseen = await self._look_ahead()
-        seconds = foreseen.outlook.seconds(*turn)
+        seconds = None if self.mode == PAUSED else foreseen.outlook.seconds(*turn)
         if seconds is not None:
             seconds = max(SOON, seconds - (self._clock() - foreseen.at))
         return foreseen.outlook.place(turn[0]), seconds

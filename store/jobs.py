@@ -213,6 +213,24 @@ async def in_state(
     return await _rows(connection, query.order_by(*((jobs.c.id.desc(),) if newest_first else _ORDER)).limit(most))
 
 
+def _quarantine(deaths: int, guild: str | None) -> Any:
+    again = jobs.alias("again")
+    retried = select(again.c.id).where(again.c.retry_of == jobs.c.id).exists()
+    return and_(jobs.c.state == FAILED, jobs.c.deaths >= deaths, ~retried, _in(guild))
+
+
+async def quarantined(connection: AsyncConnection, deaths: int, guild: str | None, most: int) -> list[JobRow]:
+    """Failed jobs on which so many workers died, which nobody has repeated, the newest first; in one server or all."""
+    query = select(jobs).where(_quarantine(deaths, guild)).order_by(jobs.c.id.desc())
+    return await _rows(connection, query.limit(most))
+
+
+async def count_quarantined(connection: AsyncConnection, deaths: int, guild: str | None) -> int:
+    """How many such jobs there are."""
+    query = select(func.count(jobs.c.id)).where(_quarantine(deaths, guild))
+    return int((await connection.execute(query)).scalar_one())
+
+
 async def count_by_state(connection: AsyncConnection, guild: str | None = None) -> dict[str, int]:
     """How many jobs wait and how many run, of one server or (None) of all."""
     counts = {}

@@ -18,7 +18,7 @@ from bot import queue_cards, wording
 from bot.authority import admin_of, sees_prompts
 from bot.errors import NotAllowed
 from bot.places import SOURCE, known_as
-from bot.views.admin import CancelAll, CancelJob, CancelUser, confirm
+from bot.views.admin import CancelAll, CancelJob, CancelUser, confirm, quarantine_view, retried
 from bot.views.id_button import IdButton
 from generation.administration import DRAINING, OPEN, PAUSED, Admin
 from generation.errors import ActRefused
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST_CHOICES = 25  # Discord's limit for autocomplete
 MOST_ENTRIES = 20  # of the audit log at once
+MOST_QUARANTINED = 15  # jobs shown at once
 
 
 @app_commands.guild_only()
@@ -126,9 +127,14 @@ class AdminCog(commands.GroupCog, name="Admin", group_name="admin", group_descri
     @app_commands.describe(job="Its number")
     async def retry(self, interaction: discord.Interaction, job: int) -> None:
         admin = await self._begin(interaction)
-        again = await self._admin.retry(admin, job)
-        self._bot.delivery.follow(again)
-        await interaction.edit_original_response(content=f"Job {job} runs again, as job {again.id}.")
+        await interaction.edit_original_response(content=await retried(admin, job, self._bot))
+
+    @app_commands.command(description="Jobs that were given up since they ended their worker twice; retry one")
+    async def quarantine(self, interaction: discord.Interaction) -> None:
+        admin = await self._begin(interaction)
+        cards, count = await self._admin.quarantine(admin, MOST_QUARANTINED)
+        embed = queue_cards.quarantine(cards, count, sees_prompts(interaction))
+        await interaction.edit_original_response(embed=embed, view=quarantine_view(cards))
 
     @cancel.autocomplete("job")
     @front.autocomplete("job")

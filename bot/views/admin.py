@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import discord
@@ -14,7 +15,7 @@ from bot.places import SOURCE
 from bot.views.id_button import IdButton
 from generation.administration import DRAINING, OPEN, PAUSED, Admin, Board, JobCard, parse_priority
 from generation.queue import Owner
-from store.jobs import RUNNING, WAITING
+from store.jobs import FAILED, RUNNING, WAITING
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
@@ -86,6 +87,15 @@ class ToFront(_AdminButton, template=r"darkroom:admin-front:(?P<id>\d+)"):
     async def act(self, admin: Admin, bot: DarkroomBot) -> str:
         await bot.administration.to_front(admin, self.row_id)
         return f"Job {self.row_id} starts next."
+
+
+class RetryJob(_AdminButton, template=r"darkroom:admin-retry:(?P<id>\d+)"):
+    """Lets a failed job run again."""
+
+    ACT, LABEL = "admin-retry", "Retry"
+
+    async def act(self, admin: Admin, bot: DarkroomBot) -> str:
+        return await retried(admin, self.row_id, bot)
 
 
 class AskPriority(IdButton, template=r"darkroom:admin-priority:(?P<id>\d+)"):
@@ -197,8 +207,15 @@ class PriorityForm(discord.ui.Modal, title="Priority"):
 
 
 BUTTONS = (
-    CancelJob, CancelUser, CancelAll, Keep, ToFront, AskPriority, AskCancel, RefreshBoard, SetMode, PickJob,
+    CancelJob, CancelUser, CancelAll, Keep, ToFront, RetryJob, AskPriority, AskCancel, RefreshBoard, SetMode, PickJob,
 )  # fmt: skip
+
+
+async def retried(admin: Admin, job_id: int, bot: DarkroomBot) -> str:
+    """Let a failed job run again and keep its message true; the sentence that tells of it."""
+    again = await bot.administration.retry(admin, job_id)
+    bot.delivery.follow(again)
+    return f"Job {job_id} runs again, as job {again.id}."
 
 
 def confirm(button: IdButton) -> discord.ui.View:
@@ -209,15 +226,25 @@ def confirm(button: IdButton) -> discord.ui.View:
 def board_view(board: Board) -> discord.ui.View:
     """What can be done from the board."""
     view = discord.ui.View(timeout=None)
-    cards = [*board.running, *board.first][:25]
-    if cards:
-        options = [discord.SelectOption(label=queue_cards.option(card), value=str(card.id)) for card in cards]
-        view.add_item(PickJob(options))
+    _offer(view, [*board.running, *board.first])
     view.add_item(RefreshBoard(NOBODY_IN_PARTICULAR))
     for number, mode in enumerate(MODES):
         if mode != board.mode:
             view.add_item(SetMode(number))
     return view
+
+
+def quarantine_view(cards: Sequence[JobCard]) -> discord.ui.View:
+    """A menu of the jobs in quarantine."""
+    view = discord.ui.View(timeout=None)
+    _offer(view, cards)
+    return view
+
+
+def _offer(view: discord.ui.View, cards: Sequence[JobCard]) -> None:
+    if cards:
+        options = [discord.SelectOption(label=queue_cards.option(card), value=str(card.id)) for card in cards[:25]]
+        view.add_item(PickJob(options))
 
 
 def job_view(card: JobCard) -> discord.ui.View:
@@ -227,4 +254,6 @@ def job_view(card: JobCard) -> discord.ui.View:
         view.add_item(ToFront(card.id)).add_item(AskPriority(card.id))
     if card.state in {WAITING, RUNNING}:
         view.add_item(AskCancel(card.id))
+    if card.state == FAILED:
+        view.add_item(RetryJob(card.id))
     return view

@@ -7,6 +7,7 @@ many jobs as `lanes_free` says, so that order and fairness stay in the store. It
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from generation.events import (
@@ -14,12 +15,23 @@ from generation.events import (
     Event,
     Frames,
     Generate,
+    Loading,
     PromptRead,
     ReadPrompt,
+    Ready,
     Status,
     TouchedUp,
     TouchUp,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSeen:
+    """One worker of several."""
+
+    name: str
+    state: Loading | Ready | None  # None: it has said nothing of itself yet
+    jobs: tuple[int, ...]  # in its hands
 
 
 class Dispatcher(Protocol):
@@ -28,6 +40,10 @@ class Dispatcher(Protocol):
     @property
     def lanes_free(self) -> int:
         """How many more jobs can be submitted now; 0 while no worker is ready."""
+        ...
+
+    def workers(self) -> tuple[WorkerSeen, ...]:
+        """The workers by name; none where there is but one, which needs no name."""
         ...
 
     async def start(self) -> None:

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
+from generation.dispatch.base import WorkerSeen
 from generation.dispatch.child import SECRETS, STOP_GRACE, Child, ChildGone
 from generation.errors import WorkerError, WorkerGone
 from generation.events import (
@@ -93,6 +94,10 @@ class LocalDispatcher:
     def lanes_free(self) -> int:
         """How many more jobs the worker takes now; 0 while it is not ready."""
         return 0 if self._ready is None else max(0, self._ready.lanes - len(self._running))
+
+    def workers(self) -> tuple[WorkerSeen, ...]:
+        """None: the one process needs no name."""
+        return ()
 
     @property
     def worker_pid(self) -> int | None:

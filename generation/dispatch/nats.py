@@ -23,6 +23,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from generation.dispatch import network
+from generation.dispatch.base import WorkerSeen
 from generation.dispatch.network import Hello, Here, Key, Post, encode
 from generation.errors import GenerationError, WorkerError, WorkerGone
 from generation.events import (
@@ -97,6 +98,17 @@ class NatsDispatcher:
     def lanes_free(self) -> int:
         """How many more jobs the workers take now."""
         return sum(self._free(name) for name in self._workers)
+
+    def workers(self) -> tuple[WorkerSeen, ...]:
+        """All that are heard of, by name."""
+        return tuple(
+            WorkerSeen(
+                name=name,
+                state=worker.here.ready or worker.here.loading,
+                jobs=tuple(job for (job, _), handed in self._handed.items() if handed.worker == name),
+            )
+            for name, worker in sorted(self._workers.items())
+        )
 
     def _free(self, name: str) -> int:
         here = self._workers[name].here

@@ -40,6 +40,8 @@ class Stage:
         self.pocket = folder.parent / "pocket"  # without a vocabulary until a test writes one: it takes any words
         pocket = msgspec.structs.replace(pocket_model(), source=str(self.pocket))
         self.settings = Settings(data=folder, models=(pocket, BIG), waiting_limit=3)
+        self.interval = INTERVAL
+        self.lanes = 1
         self.reader = ScriptedReader()
         self.worker: ScriptedDispatcher
         self.parts: Parts
@@ -51,14 +53,14 @@ class Stage:
         database = Database(self.settings.database_url)
         await database.open()
         files = Files(self.settings.data)
-        self.worker = ScriptedDispatcher(models)
+        self.worker = ScriptedDispatcher(models, lanes=self.lanes)
         studio = Studio(database, files, self.worker, models, most_waiting=self.settings.waiting_limit)
         await studio.start()
         reader = ReaderLink(self.settings.reader)  # it starts with the first question
         self.parts = Parts(
             database=database, files=files, studio=studio, desk=Desk(database, self.reader), reader=reader
         )
-        self.bot = create_bot(self.settings, parts=self.parts, spawn=spawn, progress_interval=INTERVAL)
+        self.bot = create_bot(self.settings, parts=self.parts, spawn=spawn, progress_interval=self.interval)
         return self.bot
 
     async def all_delivered(self) -> None:

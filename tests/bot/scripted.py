@@ -15,6 +15,7 @@ from PIL import Image
 
 from explainer.messages import Answer, Evidence, Question, Source
 from generation import events
+from generation.dispatch.base import WorkerSeen
 from generation.errors import WorkerGone
 from generation.models import Models
 from generation.request import GenerationRequest, RunFacts
@@ -65,11 +66,15 @@ class ScriptedDispatcher:
         self.orders: list[events.Generate] = []
         self.cancels: list[int] = []
         self.can_decode = True
+        self.named: tuple[WorkerSeen, ...] = ()  # as workers of a network are
         self._events: asyncio.Queue[events.Event | None] = asyncio.Queue()
 
     @property
     def lanes_free(self) -> int:
         return self.lanes - len(self.running)
+
+    def workers(self) -> tuple[WorkerSeen, ...]:
+        return self.named
 
     async def start(self) -> None:
         self._events.put_nowait(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.boards import INTERVAL
+from generation.dispatch.base import WorkerSeen
+from generation.events import Loading
 from generation.queue import Owner, Place
 from generation.request import make_request
 from tests.bot.conftest import Stage
@@ -60,9 +62,10 @@ async def test_a_paused_queue_starts_nothing_until_it_is_resumed_also_from_the_b
     assert (await driver.command("ed", "admin pause")).text.strip() == "The queue is paused already."
     answer = await driver.slash("ann", prompt="a red fox")
     await driver.until(lambda: "paused by an admin" in latest(driver, answer).text or None)
-    assert stage.worker.orders == []
+    assert stage.worker.orders == [] and "ready <t:" not in latest(driver, answer).text, "nobody knows when"
+    assert "ready <t:" not in (await driver.command("ann", "queue")).text
     board = await driver.command("ada", "admin queue")
-    assert "Paused" in board.text
+    assert "Paused" in board.text and "next in line" in board.text and "ready <t:" not in board.text
     await driver.click("ada", board, "Resume")
     await driver.until(lambda: stage.worker.orders)
     assert "No new requests are taken" in (await driver.command("ada", "admin drain")).text
@@ -144,6 +147,56 @@ async def test_a_failed_job_runs_again_in_its_own_message(driver: Driver, stage:
     stage.worker.finish(job + 1)
     await driver.until(lambda: "Again" in latest(driver, message).buttons or None)
     assert "was retried already" in (await driver.command("ada", "admin retry", job=job)).text
+
+
+async def test_what_ended_its_worker_twice_is_in_quarantine_and_is_retried_from_there_once(
+    driver: Driver, stage: Stage
+) -> None:
+    message, job = await started(driver, stage.worker)
+    for attempt in (1, 2):
+        await driver.until(lambda n=attempt: (len(stage.worker.orders) >= n and job in stage.worker.running) or None)
+        stage.worker.fail(job, "The worker ended.", retry=True)
+    await driver.until(lambda: "gave it up" in latest(driver, message).text or None)
+    await stage.all_delivered()
+    assert "1 job in quarantine" in (await driver.command("ada", "admin queue")).text
+    listed = await driver.command("ada", "admin quarantine")
+    assert listed.ephemeral and "2 workers died" in listed.text and "a red fox" in listed.text
+    picked = await driver.choose("ada", listed, str(job))
+    assert picked.buttons == ("Retry",) and "gave it up" in picked.text
+    await driver.click("ada", picked, "Retry")
+    assert now(driver, picked).text.strip() == f"Job {job} runs again, as job {job + 1}."
+    await driver.until(lambda: job + 1 in stage.worker.running or None)
+    stage.worker.fail(job + 1, "The worker ended.", retry=True)
+    await stage.all_delivered()
+    assert "gave it up" in latest(driver, message).text, "one death is enough now"
+    again = await driver.command("ada", "admin quarantine")
+    assert f"**#{job + 1}**" in again.text and f"**#{job}**" not in again.text
+
+
+async def test_the_board_names_each_of_several_workers_with_what_it_runs(driver: Driver, stage: Stage) -> None:
+    await driver.until(lambda: stage.parts.studio.readiness)
+    ready = stage.parts.studio.readiness
+    _, job = await started(driver, stage.worker)
+    stage.worker.named = (
+        WorkerSeen(name="attic-1", state=Loading(what="loading big", done=0, total=1), jobs=()),
+        WorkerSeen(name="cellar-2", state=ready, jobs=(job,)),
+    )
+    board = await driver.command("ada", "admin queue")
+    lines = board.text.splitlines()
+    (attic,) = (number for number, line in enumerate(lines) if "attic-1" in line)
+    (cellar,) = (number for number, line in enumerate(lines) if "cellar-2" in line)
+    assert "loading big" in lines[attic] and "1 lane" in lines[cellar] and "Lane 1 · **#1**" in lines[cellar + 1]
+
+
+async def test_words_of_a_private_picture_are_shown_to_no_admin(driver: Driver, stage: Stage) -> None:
+    await started(driver, stage.worker)
+    await driver.slash("bob", prompt="a secret owl", private=True)
+    board = await driver.command("ada", "admin queue")
+    question = await driver.command("ada", "admin cancel", job=2)
+    picked = await driver.choose("ada", board, "2")
+    for seen in (board, question, picked):
+        assert "bob" in seen.text and "its words are not shown here" in seen.text and "secret" not in seen.text
+    assert "a red fox" in board.text, "which everybody can read in the channel"
 
 
 async def test_statistics_come_with_a_plot(driver: Driver, stage: Stage) -> None:

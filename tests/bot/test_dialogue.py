@@ -213,6 +213,23 @@ async def test_what_is_asked_back_becomes_an_answer_at_a_press(room: Room) -> No
     assert "An answer to 'no idea'" in answer.content and room.stage.reader.questions[0].about == 1
 
 
+async def test_a_reply_whose_bot_was_killed_before_it_took_the_order_says_so_at_the_next_start(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_given: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(room.stage.parts.studio, "submit", killed)
+    await room.ann.send(f"{room.mention} draw me a red fox")
+    (reply,) = await room.answers(1)
+    notes = room.stage.settings.data / "asking"
+    await room.driver.until(lambda: list(notes.iterdir()))
+    await room.driver.restart()
+    await room.driver.until(lambda: not list(notes.iterdir()))
+    told = room.ann.fresh(reply)
+    assert "Taking your place" not in str(told.embeds) and "please ask again" in str(told.embeds)
+
+
 async def test_an_order_to_draw_is_drawn_in_a_reply(room: Room) -> None:
     asked = await room.ann.send(f"{room.mention} draw me a red fox")
     await room.driver.until(lambda: room.stage.worker.orders)

@@ -16,11 +16,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from PIL import Image
 
 from bot import delivery
+from bot.asking import Note
+from bot.pacing import EDITS
 from bot.playground import Limits
+from bot.playground.limits import Rate
 from bot.playground.permissions import Permission
 from bot.settings import DATABASE_NAME
 from generation import events
@@ -71,22 +75,6 @@ async def test_a_rate_limit_is_waited_out_and_the_picture_comes_once(
     await shown(driver, answer)
     await stage.all_delivered()
     assert len(driver.messages("ann")) == 1 and len(faults.used) == 2
-
-
-async def test_under_discords_own_rates_no_request_is_refused(stage: Stage) -> None:
-    async with with_limits(stage, Limits()) as driver:
-        answers = [await driver.slash("ann", prompt=f"fox {number}") for number in range(3)]
-        for number in range(3):
-            order = await driver.until(
-                lambda n=number: stage.worker.orders[n] if len(stage.worker.orders) > n else None
-            )
-            for step in range(1, 6):
-                stage.worker.progress(order.job, step)
-                await asyncio.sleep(0.05)
-            stage.worker.finish(order.job)
-        for answer in answers:
-            await shown(driver, answer)
-        assert [sent.status for sent in driver.playground.requests if sent.status == 429] == []
 
 
 async def test_an_answer_of_discords_that_is_lost_does_not_bring_a_second_picture(
@@ -152,6 +140,71 @@ async def test_where_the_channel_is_deleted_the_picture_comes_as_a_direct_messag
     await stage.all_delivered()
     (message,) = driver.direct_messages("ann")
     assert message.pictures == ("darkroom-1.png",)
+
+
+async def test_live_messages_of_one_channel_share_what_discord_takes_and_each_is_seen_to_go_on(stage: Stage) -> None:
+    """Five at once, at a third of the usual pace: neither Discord nor discord.py has to hold anything up."""
+    stage.interval, stage.lanes = 0.5, 5
+    async with with_limits(stage, Limits(rates={"edit": Rate(EDITS, 1.6)})) as driver:
+        answers = [await driver.slash(name, prompt="a red fox") for name in ("ann", "bob", "cid", "dan", "eve")]
+        await driver.until(lambda: len(stage.worker.running) == 5 or None)
+        jobs = list(stage.worker.running)
+        for step in range(1, 10):
+            for job in jobs:
+                stage.worker.progress(job, step)
+            await asyncio.sleep(0.45)
+        for job in jobs:
+            stage.worker.finish(job)
+        for answer in answers:
+            await shown(driver, answer)
+            assert any("Step " in edit.text for edit in driver.edits(answer))
+        assert [sent.status for sent in driver.playground.requests if sent.status == 429] == []
+
+
+# --- a kill between the answer and the job ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(("token_seconds", "private"), [(900.0, False), (900.0, True), (0.0, False)])
+async def test_an_answer_whose_bot_was_killed_before_it_took_the_job_says_so_at_the_next_start(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, token_seconds: float, private: bool
+) -> None:
+    reached = asyncio.Event()
+
+    async def killed(*_given: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async with with_limits(stage, dataclasses.replace(NO_RATES, token_seconds=token_seconds)) as driver:
+        monkeypatch.setattr(stage.parts.studio, "submit", killed)
+        asking = asyncio.create_task(driver.slash("ann", prompt="a red fox", private=private))
+        await reached.wait()
+        (answer,) = driver.messages("ann")
+        assert "Taking your place" in answer.text
+        for task in [task for task in asyncio.all_tasks() if task.get_name().startswith("CommandTree-invoker")]:
+            task.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        notes = stage.settings.data / "asking"
+        assert "fox" not in "".join(path.read_text() for path in notes.iterdir()), "it holds nobody's words"
+        await driver.restart()
+        told = await driver.until(lambda: seen if "ask again" in (seen := latest(driver, answer)).text else None)
+        assert "a red fox" in told.text and "Taking your place" not in told.text and told.buttons == ()
+        await driver.until(lambda: not list(notes.iterdir()))
+
+
+async def test_a_job_that_was_stored_before_the_kill_is_not_said_to_be_lost(
+    driver: LoopbackDriver, stage: Stage
+) -> None:
+    answer, job = await started(driver, stage.worker)
+    notes, stored = stage.settings.data / "asking", await stage.parts.studio.job(job)
+    assert stored is not None and stored.place is not None
+    note = Note(asked_at=time.time(), channel=int(stored.place.channel), answers=1, token=stored.place.interaction)
+    (notes / "left.json").write_bytes(msgspec.json.encode(note))
+    await driver.restart()
+    await driver.until(lambda: not list(notes.iterdir()))
+    await driver.until(lambda: job in stage.worker.running or None)
+    stage.worker.finish(job)
+    await shown(driver, answer)
+    assert not any("ask again" in edit.text for edit in driver.edits(answer))
 
 
 # --- permissions -----------------------------------------------------------------------------------

@@ -141,6 +141,8 @@ async def test_jobs_go_to_free_lanes_only_and_a_cancel_reaches_the_worker_that_h
         await here.order(1)
         await here.order(2)
         await until(lambda: one.worker.running and two.worker.running)
+        seen = {worker.name: worker.jobs for worker in here.dispatcher.workers()}
+        assert sorted(seen.values()) == [(1,), (2,)] and all(worker.state for worker in here.dispatcher.workers())
         with pytest.raises(WorkerGone):
             await here.order(3)
         (job,) = two.worker.running
