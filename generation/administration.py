@@ -204,6 +204,8 @@ class Administration:
             values = {name: getattr(row, name) for name in kept}
             deaths = min(row.deaths, DEATHS_ALLOWED - 1)  # so that it runs alone, and is given up at the next death
             fresh = {"place": place, "created_at": now, "retry_of": job_id, "deaths": deaths}
+            if row.study is not None:
+                values |= {"study": row.study, "cost": row.cost, "priority": row.priority}
             again = await line_up(connection, person, request, values | fresh)
             await jobs.mark_delivered(connection, job_id, now)  # its message belongs to the new one
             await self._note(connection, admin, "retry", f"job {job_id}", f"as job {again.id}")

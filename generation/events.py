@@ -12,6 +12,7 @@ import msgspec
 from generation.frames import Message
 from generation.models import ModelInfo
 from generation.request import GenerationRequest, RunFacts
+from generation.word_maps import WordMaps
 
 STARTING = "starting the worker"  # `Loading.what` of the first sign of life of every worker process
 
@@ -37,6 +38,10 @@ class Generate(Message, frozen=True, kw_only=True):
     init_image: bytes | None = None  # the encoded picture that `request.init_image` names
     previews: bool = True  # send a small picture along with `Progress`
     trajectory: bool = True  # keep the latents and predicted clean latents of every step
+    words: bool = False  # see where the words of the prompt are attended to; such a job shares no forward
+    alone: bool = False  # share no forward, so that the same request makes the same bits
+    # instead of `request`, make each of these; all of one model, and all from `init_image` where they name one
+    cells: tuple[GenerationRequest, ...] = ()
 
 
 class Cancel(Message, frozen=True, kw_only=True):
@@ -138,8 +143,15 @@ class Progress(Message, frozen=True, kw_only=True):
     preview: bytes | None = None  # WebP, the predicted clean picture, small
 
 
+class Replica(msgspec.Struct, frozen=True, kw_only=True):
+    """One of an order's `cells`, made."""
+
+    facts: RunFacts
+    picture: bytes  # PNG
+
+
 class Finished(Message, frozen=True, kw_only=True):
-    """The picture and its record."""
+    """The picture and its record; of an order with `cells`, those of the first."""
 
     job: int
     attempt: int
@@ -147,6 +159,9 @@ class Finished(Message, frozen=True, kw_only=True):
     picture: bytes  # PNG
     trajectory: bytes | None = None  # safetensors, see generation.worker.capture
     untouched: bytes | None = None  # PNG, as diffusion left it, where `picture` was touched up since
+    words: WordMaps | None = None  # of `request`, or of the first of `cells`
+    unmapped: str | None = None  # where words were asked for but cannot be had: the sentence that says why
+    replicas: tuple[Replica, ...] = ()  # one for each of the order's `cells`
 
 
 class Failed(Message, frozen=True, kw_only=True):

@@ -20,10 +20,11 @@ from typing import Any
 
 import msgspec
 
+from generation.experiments import StudyPlan
 from generation.limits import admit
 from generation.line import Key, Line, key_of
 from generation.request import GenerationRequest, RunFacts
-from store import conversations, jobs, people, pictures, rules
+from store import conversations, jobs, people, pictures, rules, studies
 from store.database import Database, Transaction
 from store.jobs import JobRow
 from store.people import Person
@@ -96,6 +97,12 @@ class Job:
     created_at: float  # seconds since 1970
     reason: str | None = None  # why it made no picture
     reference: str | None = None
+    study: StudyPlan | None = None  # what it makes again, instead of a picture of its own
+
+    @property
+    def cost(self) -> float:
+        """Steps x megapixels of all that it makes."""
+        return cost_of(self.request) if self.study is None else self.study.cost
 
     @property
     def ended(self) -> bool:
@@ -127,8 +134,18 @@ class Queue:
         finally:
             self._line_changed = True
 
-    async def put(self, request: GenerationRequest, owner: Owner, place: Place | None, origin: Origin = FRESH) -> Job:
+    async def put(
+        self,
+        request: GenerationRequest,
+        owner: Owner,
+        place: Place | None,
+        origin: Origin = FRESH,
+        *,
+        study: StudyPlan | None = None,
+    ) -> Job:
         """Store the turn that asks and the job, together or not at all.
+
+        `study`: what the job is to make again; then nobody has said its prompt, and it is no turn.
 
         Raises:
             NotAdmitted: an admin has set that this is not taken.
@@ -142,7 +159,7 @@ class Queue:
             channel, guild = (place.channel, place.guild) if place else (f"{owner.source}-{person.id}", None)
             conversation = await conversations.remember(connection, owner.source, channel, guild)
             turn = origin.turn
-            if turn is None:
+            if turn is None and study is None:
                 turn = await conversations.add_turn(
                     connection,
                     conversation,
@@ -168,6 +185,7 @@ class Queue:
                     "most_running": terms.most_running,
                     "guild": asked_in,
                     "created_at": now,
+                    **({} if study is None else values_of(study)),
                 },
             )
             return read_job(row, person)
@@ -240,6 +258,20 @@ class Queue:
                 untouched=untouched,
             )
             return picture, owner_of(await people.get(connection, row.person_id))
+
+    async def finish_study(self, job: int, attempt: int, values: Mapping[str, Any]) -> bool:
+        """Record what came of a study and end its job, together; `values` are columns of `studies`.
+
+        False: that attempt runs no more, or its picture was deleted; nothing was recorded.
+        """
+        now = time.time()
+        async with self.changing() as connection:
+            if await pictures.get(connection, values["picture_id"]) is None:
+                return False
+            if not await jobs.end(connection, job, attempt, jobs.DONE, now):
+                return False
+            await studies.add(connection, {**values, "job_id": job, "created_at": now})
+            return True
 
     async def fail(self, job: int, attempt: int, sentence: str, reference: str) -> Job | None:
         """End the attempt without a picture; its owner's other jobs move up. None: it runs no more."""
@@ -349,12 +381,23 @@ async def line_up(
 
     The person is locked until the transaction ends. By `weight`, so much less virtual time is taken by a job.
     """
-    cost = cost_of(request)
+    cost = values.get("cost", cost_of(request))
     entered = await jobs.virtual_time(connection)
     tag = max(entered, person.last_tag)
     await people.set_last_tag(connection, person.id, tag + cost / values["weight"])
     turn = {"person_id": person.id, "request": msgspec.to_builtins(request), "tag": tag, "entered": entered}
     return await jobs.add(connection, {**turn, "cost": cost, "model": request.model, **values})
+
+
+def values_of(study: StudyPlan) -> dict[str, Any]:
+    """The columns of a job that makes a study."""
+    return {
+        "study": msgspec.to_builtins(study),
+        "cost": study.cost,
+        "priority": study.priority,
+        "parent_id": study.picture,
+        "method": studies.METHOD,
+    }
 
 
 def cost_of(request: GenerationRequest) -> float:
@@ -423,4 +466,5 @@ def read_job(row: JobRow, person: Person) -> Job:
         created_at=row.created_at,
         reason=row.reason,
         reference=row.reference,
+        study=None if row.study is None else msgspec.convert(row.study, StudyPlan),
     )

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,10 +24,11 @@ from generation import events
 from generation.dispatch.base import Dispatcher, WorkerSeen
 from generation.errors import GenerationError, WorkerGone
 from generation.events import Frame, Loading, Progress, Ready
+from generation.experiments import Study, StudyPlan, conclude, pack_study, unpack_study
 from generation.line import Line
 from generation.models import Models
 from generation.outlook import Outlook, look_ahead
-from generation.queue import FRESH, Job, Origin, Owner, Place, Queue, cost_of, owner_of
+from generation.queue import FRESH, Job, Origin, Owner, Place, Queue, owner_of
 from generation.request import GenerationRequest, RunFacts
 from generation.speed import Speed
 from generation.updates import (
@@ -36,12 +37,13 @@ from generation.updates import (
     JobFailed,
     JobProgressed,
     JobStarted,
+    JobStudied,
     JobUpdate,
     JobWaiting,
     Picture,
     Updates,
 )
-from store import forgetting, lineage, people, pictures
+from store import forgetting, lineage, people, pictures, studies
 from store.database import Database, Transaction
 from store.errors import StoreError
 from store.files import Files
@@ -57,6 +59,7 @@ __all__ = [
     "JobFailed",
     "JobProgressed",
     "JobStarted",
+    "JobStudied",
     "JobUpdate",
     "JobWaiting",
     "Origin",
@@ -70,6 +73,7 @@ log = logging.getLogger(__name__)
 
 PICTURE_SUFFIX = ".png"
 TRAJECTORY_SUFFIX = ".trajectory"
+STUDY_SUFFIX = ".study"
 RETRY_PAUSE = 2.0  # seconds until the store is tried again
 LOOKING_COSTS = 0.05  # share of the time that is spent on looking ahead, however long the line has grown
 SOON = 1.0  # seconds; nothing is foreseen to take less
@@ -78,6 +82,7 @@ CLOSING_GRACE = 10.0  # seconds to store what the workers had finished
 
 INIT_IMAGE_GONE = "The picture to start from is no longer there; please start from another one."
 NOT_SAVED = "The picture was made but could not be saved; the operator can find out why by the reference."
+STUDIED_GONE = "The picture was deleted while it was being made again."
 NOT_HANDED_OUT = "The picture could not be begun; the operator can find out why by the reference."
 
 _Key = tuple[int, int]  # job and attempt
@@ -187,6 +192,22 @@ class Studio:
             StoreError: it could not be stored; then nothing was.
         """
         job = await self._queue.put(request, owner, place, origin)
+        self._updates.tell(JobWaiting(job=job.id))
+        self._work.set()
+        return job
+
+    async def submit_study(self, plan: StudyPlan, owner: Owner, place: Place | None = None) -> Job:
+        """Store a plan as a waiting job; what comes of it is `study_of` the job.
+
+        Raises:
+            QueueFull, NotAdmitted: as for pictures.
+            GenerationError: the picture is gone.
+            StoreError: it could not be stored; then nothing was.
+        """
+        picture = await self.picture(plan.picture)
+        if picture is None:
+            raise GenerationError("That picture is no longer there.")
+        job = await self._queue.put(plan.heaviest, owner, place, Origin(private=picture.private), study=plan)
         self._updates.tell(JobWaiting(job=job.id))
         self._work.set()
         return job
@@ -355,6 +376,22 @@ class Studio:
             row = None if person is None else await pictures.newest_of(connection, person.id)
             return None if row is None else self._picture(row, owner)
 
+    async def study_of(self, job_id: int) -> Study | None:
+        """What came of a job that made a picture again, if it is kept."""
+        async with self._database.reading() as connection:
+            row = await studies.of_job(connection, job_id)
+        return await self._read_study(row)
+
+    async def known_study(self, plan: StudyPlan) -> Study | None:
+        """What came of the same plan before, if it is kept."""
+        async with self._database.reading() as connection:
+            row = await studies.with_key(connection, plan.picture, plan.key)
+        return await self._read_study(row)
+
+    async def _read_study(self, row: studies.StudyRow | None) -> Study | None:
+        content = None if row is None else await asyncio.to_thread(self._files.get, row.result, STUDY_SUFFIX)
+        return None if content is None else await asyncio.to_thread(unpack_study, content)
+
     async def frames(self, picture_id: int, steps: tuple[int, ...], *, noisy: bool = False) -> tuple[Frame, ...]:
         """Chosen steps (1-based) of the picture's run, decoded by a worker.
 
@@ -461,11 +498,14 @@ class Studio:
             person = await people.find(connection, by.source, by.external_id)
             if row is None or person is None or row.person_id != person.id:
                 return False
+            studying, made = await studies.remove_of(connection, [row.id])
             await pictures.remove(connection, row)
-            for name, suffix in _files_of(row):
+            for name, suffix in {*_files_of(row), *made}:
                 if not await pictures.uses(connection, name):
                     # before the commit: a record without its file can be deleted again, a file without a record never
                     await asyncio.to_thread(self._files.delete, name, suffix)
+        for job in studying:
+            self._updates.tell(JobCancelled(job=job))
         return True
 
     def _picture(self, row: PictureRow, owner: Owner) -> Picture:
@@ -516,14 +556,13 @@ class Studio:
             await self._insist(lambda: self._queue.put_back(*key))
             return False
         self._handed[key] = _Handed(suspect=job.deaths > 0)
-        self._speed.begin(key, job.request.model, cost_of(job.request))
+        self._speed.begin(key, job.request.model, job.cost)
         try:
             init_image = await self._init_image(job.request)
             if key in self._recalled:
                 self._drop(key)
                 return True
-            order = events.Generate(job=job.id, attempt=job.attempt, request=job.request, init_image=init_image)
-            await self._dispatcher.submit(order)
+            await self._dispatcher.submit(_order(job, init_image))
         except WorkerGone:
             self._drop(key)
             await self._insist(lambda: self._queue.put_back(*key))
@@ -643,6 +682,9 @@ class Studio:
     async def _store(self, event: events.Finished) -> None:
         """Files first, then the record and the end of the job in one transaction, then the news."""
         try:
+            if event.replicas:
+                await self._store_study(event)
+                return
             async with self._filing:
                 recorded = await self._record(event)
         except StoreError as error:
@@ -654,6 +696,40 @@ class Studio:
             log.info("Attempt %d of job %d came too late; its picture was left out", event.attempt, event.job)
             return
         self._updates.tell(JobDone(job=event.job, picture=self._picture(*recorded)))
+
+    async def _store_study(self, event: events.Finished) -> None:
+        job = await self._queue.get(event.job)
+        if job is None or job.study is None:  # deleted meanwhile
+            return
+        if job.study.change == "words" and event.words is None:
+            await self._fail(event.job, event.attempt, event.unmapped or NOT_SAVED, _reference())
+            return
+        async with self._database.reading() as connection:
+            row = await pictures.get(connection, job.study.picture)
+        original = None
+        if row is not None:
+            original = await asyncio.to_thread(self._files.get, row.untouched or row.content, PICTURE_SUFFIX)
+        if row is None or original is None:
+            await self._fail(event.job, event.attempt, STUDIED_GONE, _reference())
+            return
+        run = msgspec.convert(row.facts, RunFacts)
+        study = await asyncio.to_thread(conclude, job.study, run, original, event)
+        if await self._record_study(job, study, await asyncio.to_thread(pack_study, study)):
+            self._updates.tell(JobStudied(job=event.job))
+        else:
+            await self._fail(event.job, event.attempt, STUDIED_GONE, _reference())
+
+    async def _record_study(self, job: Job, study: Study, packed: bytes) -> bool:
+        assert job.study is not None  # it makes one
+        recorded = False
+        async with self._filing:
+            result = await asyncio.to_thread(self._files.put, packed, STUDY_SUFFIX)
+            try:
+                recorded = await self._queue.finish_study(job.id, job.attempt, _columns(job.study, study, result))
+            finally:
+                if not recorded:
+                    await self._drop_unused([(result, STUDY_SUFFIX)])
+        return recorded
 
     async def _record(self, event: events.Finished) -> tuple[PictureRow, Owner] | None:
         kept: list[tuple[str, str]] = []
@@ -699,6 +775,34 @@ class Studio:
             except StoreError as error:
                 log.warning("The store cannot be written to, which is tried again: %s", error)
                 await asyncio.sleep(RETRY_PAUSE)
+
+
+def _order(job: Job, init_image: bytes | None) -> events.Generate:
+    if job.study is None:
+        return events.Generate(job=job.id, attempt=job.attempt, request=job.request, init_image=init_image)
+    return events.Generate(
+        job=job.id,
+        attempt=job.attempt,
+        request=job.request,
+        init_image=init_image,
+        previews=False,
+        trajectory=False,
+        words=job.study.change == "words",
+        alone=job.study.change in ("words", "again"),
+        cells=job.study.requests,
+    )
+
+
+def _columns(plan: StudyPlan, study: Study, result: str) -> dict[str, Any]:
+    return {
+        "picture_id": plan.picture,
+        "change": plan.change,
+        "key": plan.key,
+        "value": plan.value,
+        "summary": study.summary(),
+        "masses": study.masses,
+        "result": result,
+    }
 
 
 def _files_of(row: PictureRow) -> list[tuple[str, str]]:

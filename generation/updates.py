@@ -79,6 +79,11 @@ class JobDone(JobUpdate):
 
 
 @dataclass(frozen=True, kw_only=True)
+class JobStudied(JobUpdate):
+    """It made a picture again, and what came of that is stored."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobFailed(JobUpdate):
     """It ended without a picture; `reference` stands in the log."""
 

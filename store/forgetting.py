@@ -13,6 +13,7 @@ from sqlalchemy import Column, ColumnElement, Table, and_, delete, false, or_, s
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import conversations as talk
+from store import studies
 from store.kept_files import NamedFile, named_by, uses
 from store.people import Person
 from store.personal import FORGOTTEN, RULE, Along, Cleared, Deleted
@@ -48,6 +49,7 @@ async def forget(connection: AsyncConnection, person: Person, place: Place | Non
         if rows is not None:
             files |= await named_by(connection, table, rows)
     await _forget_answers(connection, person, place)
+    files |= await _forget_studies(connection, person, place)
     counts = {}
     for table, rows in mine.items():  # what refers to others first
         rule = table.info.get(RULE)
@@ -148,6 +150,13 @@ async def _remove(
         values = dict.fromkeys((name, *rule.also.get(name, ())), FORGOTTEN)
         await connection.execute(update(table).where(rows, _naming(table.c[name], rule, person)).values(values))
     return 0
+
+
+async def _forget_studies(connection: AsyncConnection, person: Person, place: Place | None) -> set[NamedFile]:
+    """What others have made of their pictures again goes too."""
+    mine = belonging(pictures, person, place)
+    assert mine is not None  # they are declared
+    return (await studies.remove_of(connection, select(pictures.c.id).where(mine)))[1]
 
 
 async def _forget_answers(connection: AsyncConnection, person: Person, place: Place | None) -> None:

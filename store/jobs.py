@@ -53,6 +53,7 @@ class JobRow:
     parent_id: int | None
     method: str | None
     private: bool
+    study: dict[str, Any] | None
     model: str
 
 

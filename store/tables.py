@@ -136,8 +136,9 @@ jobs = Table(
     Column("delivered_at", Float),
     Column("conversation_id", Id, index=True, comment="it stays for as long as the job does"),
     Column("parent_id", Id, comment="the picture it goes on from, which may be gone"),
-    Column("method", String(10), comment="words, again, seed, image, mask: how it goes on from it"),
+    Column("method", String(10), comment="words, again, seed, image, mask: how it goes on from it; study: no picture"),
     Column("private", Boolean, nullable=False, server_default=false(), comment="for its owner's eyes alone"),
+    Column("study", JSON(none_as_null=True), comment="what to make of its parent again; NULL: a picture of its own"),
     Column("model", Text, nullable=False, server_default=text("''"), comment="of the request"),
     # all that a look at the whole line reads, so that it need not read the requests as well
     Index("ix_jobs_line", *LINE, sqlite_where=WAITING_ONLY, postgresql_where=WAITING_ONLY),
@@ -265,6 +266,24 @@ pictures = Table(
     comment="a picture that a person has",
     info=when_forgotten(Along(table="runs", by="run_id")),
     sqlite_autoincrement=True,
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("picture_id", Id, ForeignKey("pictures.id", ondelete="CASCADE"), nullable=False, comment="made again"),
+    Column("change", String(12), nullable=False, comment="words, again, guidance, steps, seed: what was changed"),
+    Column("key", String(64), nullable=False, comment="hash of what was planned"),
+    Column("value", Text, nullable=False, comment="what it was changed to, for people"),
+    Column("summary", Text, nullable=False, comment="what came of it, in one sentence"),
+    Column("masses", JSON(none_as_null=True), comment="attention mass by word; NULL: not looked at"),
+    Column("result", String(64), nullable=False, comment="content hash", info=names_file(File(suffix=".study"))),
+    Column("created_at", Float, nullable=False),
+    Index("ix_studies_picture_id_key", "picture_id", "key"),
+    comment="what came of making a picture again",
+    info=when_forgotten(Along(table="jobs", by="job_id")),
 )
 
 evidence = Table(

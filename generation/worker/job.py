@@ -15,14 +15,16 @@ import msgspec
 import torch
 from PIL import Image
 
-from generation.errors import RequestError
+from generation.errors import RequestError, WorkerError
 from generation.events import Finished, Generate, JobEvent, Progress, Started
 from generation.request import GenerationRequest, RunFacts
+from generation.word_maps import WordMaps
 from generation.worker import finish
+from generation.worker.attention import AloneModule, AttentionWatch
 from generation.worker.capture import Recorder, StepTaken, pack_trajectory
 from generation.worker.loading import options_of
 from generation.worker.machine import versions
-from generation.worker.pipelines import LoadedModel
+from generation.worker.pipelines import DENOISERS, LoadedModel
 from generation.worker.touch_up import touch_up
 from generation.worker.upscaler import Upscaler
 
@@ -78,6 +80,7 @@ class PictureJob:
             pipeline.scheduler, self._step_taken, keep=self._order.trajectory, clean=self._order.previews
         )
         self._recorder = recorder
+        watch = self._set_apart(pipeline, from_image=image is not None)
         images = self._model.run(pipeline, self._arguments(request, image))
         picture = finish.to_image(images[0])
         seconds = time.perf_counter() - self._began
@@ -89,6 +92,7 @@ class PictureJob:
             touched, lines = touch_up(picture, request.touches, self._upscaler)
             facts = msgspec.structs.replace(facts, final_touches=tuple(lines))
             untouched, encoded = encoded, finish.png(touched)
+        words, unmapped = _words(watch, request)
         return Finished(
             job=self._order.job,
             attempt=self._order.attempt,
@@ -96,7 +100,25 @@ class PictureJob:
             picture=encoded,
             trajectory=None if trajectory is None else pack_trajectory(trajectory),
             untouched=untouched,
+            words=words,
+            unmapped=unmapped,
         )
+
+    def _set_apart(self, pipeline: Any, *, from_image: bool) -> AttentionWatch | None:
+        """Let the job share no forward where that was ordered, and watch its attention where that was."""
+        request, plain = self._order.request, self._model.pipeline
+        if not self._order.words and not self._order.alone:
+            return None
+        pipeline.__dict__["vae"] = plain.vae
+        if not self._order.words:
+            for name in DENOISERS:
+                if isinstance(module := getattr(plain, name, None), torch.nn.Module):
+                    pipeline.__dict__[name] = AloneModule(module)
+            return None
+        in_turn = self._model.guidance_argument(from_image=from_image) == "true_cfg_scale"
+        watch = AttentionWatch(request.width, request.height, in_turn=in_turn and request.guidance_scale > 1)
+        watch.attach(pipeline, DENOISERS, plain)
+        return watch
 
     def _arguments(self, request: GenerationRequest, image: Image.Image | None) -> dict[str, Any]:
         """The pipeline's arguments, as far as this family of pipelines knows them."""
@@ -177,6 +199,16 @@ def prompt_tokens(pipeline: Any, prompt: str) -> tuple[str, ...]:
     ids = tokenizer(prompt, truncation=True, max_length=tokenizer.model_max_length).input_ids
     special = set(tokenizer.all_special_ids)
     return tuple(tokenizer.convert_ids_to_tokens([token for token in ids if token not in special]))
+
+
+def _words(watch: AttentionWatch | None, request: GenerationRequest) -> tuple[WordMaps | None, str | None]:
+    """The word maps, or the sentence that says why there are none; a picture is not lost for want of them."""
+    if watch is None:
+        return None, None
+    try:
+        return watch.maps(request.prompt, request.negative_prompt), None
+    except WorkerError as error:
+        return None, str(error)
 
 
 def _init_image(order: Generate) -> Image.Image | None:

@@ -50,6 +50,7 @@ from generation.worker.hub import Hub, Task
 from generation.worker.job import PictureJob
 from generation.worker.pipelines import LoadedModel
 from generation.worker.reading import read_prompt
+from generation.worker.study import StudyJob
 from generation.worker.touch_up import touch_up
 from generation.worker.upscaler import Upscaler
 
@@ -183,13 +184,18 @@ class Worker:
                     continue
                 if model is None:
                     return
-                job = PictureJob(order, model, self._emit, self._upscaler)
+                job = self._job(order, model)
             except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it fails this job and no other
                 self._waiting.remove(order)
                 self._fail(order, error)
                 continue
             self._waiting.remove(order)
             self._runs[order.job, order.attempt] = Run(order, self._hub.spawn(job.work, job.remaining))
+
+    def _job(self, order: Generate, model: LoadedModel) -> PictureJob | StudyJob:
+        return (
+            StudyJob(order, model, self._emit) if order.cells else PictureJob(order, model, self._emit, self._upscaler)
+        )
 
     def _cancel(self, job: int, attempt: int) -> None:
         for order in [each for each in self._waiting if (each.job, each.attempt) == (job, attempt)]:

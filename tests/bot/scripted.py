@@ -19,6 +19,7 @@ from generation.dispatch.base import WorkerSeen
 from generation.errors import WorkerGone
 from generation.models import Models
 from generation.request import GenerationRequest, RunFacts
+from generation.word_maps import WordMap, WordMaps, split_words
 
 
 def colour(request: GenerationRequest) -> tuple[int, int, int]:
@@ -53,6 +54,28 @@ def facts_of(request: GenerationRequest) -> RunFacts:
         device="cpu",
         versions={"darkroom": "0"},
     )
+
+
+def maps_of(request: GenerationRequest) -> WordMaps:
+    """Each word is seen a little further right than the one before, and a little less."""
+    words = [word for word, _, _ in split_words(request.prompt)]
+    weights = [0.08 / (1 + place) for place in range(len(words))]
+
+    def map_of(place: int) -> WordMap:
+        column = place * 4 // max(1, len(words))
+        values = tuple(weights[place] * (13.0 if index % 4 == column else 1.0) / 4 for index in range(16))
+        mass = sum(values) / 16
+        return WordMap(
+            word=words[place],
+            tokens=(place + 1,),
+            mass=mass,
+            share=mass / sum(weights),
+            rows=4,
+            columns=4,
+            values=values,
+        )
+
+    return WordMaps(words=tuple(map_of(place) for place in range(len(words))), kind="cross", steps=10, layers=3)
 
 
 class ScriptedDispatcher:
@@ -175,7 +198,11 @@ class ScriptedDispatcher:
                 attempt=order.attempt,
                 facts=facts_of(order.request),
                 picture=encoded(order.request, "PNG"),
-                trajectory=b"the latents of every step",
+                trajectory=None if order.cells else b"the latents of every step",
+                words=maps_of(order.request) if order.words else None,
+                replicas=tuple(
+                    events.Replica(facts=facts_of(cell), picture=encoded(cell, "PNG")) for cell in order.cells
+                ),
             )
         )
 
