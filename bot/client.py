@@ -42,6 +42,7 @@ from bot.talk import Talk
 from bot.views import admin, beneath, offer, picture, privacy, queue, talk, tour
 from generation.administration import Administration
 from generation.backstage import Backstage
+from generation.laboratory import Laboratory
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class DarkroomBot(commands.Bot):
     marking: Marking
     exhibits: Exhibits
     backstage: Backstage
+    laboratory: Laboratory
     offers: Offers
     memory: Memory
     talk: Talk
@@ -112,6 +114,7 @@ class DarkroomBot(commands.Bot):
         )
         self._stack.push_async_callback(self.delivery.close)
         self.exhibits = Exhibits(self.conversation, self.marking)
+        self.laboratory = Laboratory(studio)
         self.backstage = Backstage(studio)
         self.offers = Offers(self.conversation, self.delivery)
         self.memory = Memory(self.parts.database, self.parts.files, studio)
