@@ -7,12 +7,9 @@ import re
 import discord
 
 from bot import wording
-from bot.conversation import Conversation
-from bot.postbox import Attachment
 from bot.views import talk as views
 from explainer.messages import Answer
 from explainer.passages import Passage
-from generation.errors import GenerationError
 
 TEXT_LIMIT = 1_600  # characters of an answer; with its sources it fits a message's 2,000
 SOURCES_SHOWN = 3
@@ -40,18 +37,6 @@ def answer_buttons(answer: Answer) -> discord.ui.View:
     for source in answer.sources[:SOURCES_SHOWN]:
         view.add_item(views.Read(source.passage, source.title))
     return view.add_item(views.Ask(answer.picture or 0))
-
-
-async def answer_figure(answer: Answer, conversation: Conversation) -> Attachment | None:
-    """The picture that explains the answer, where it can be drawn now."""
-    figure = answer.figure
-    if figure is None or figure.kind != "strip":
-        return None
-    try:
-        strip = await conversation.strip(figure.picture)
-    except GenerationError:
-        return None  # the answer stands without it
-    return Attachment(name="strip.png", content=strip, description=f"The steps of picture {figure.picture}")
 
 
 def passage_card(passage: Passage) -> discord.Embed:

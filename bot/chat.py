@@ -21,6 +21,7 @@ from rich.console import Console
 
 from bot.conversation import Conversation
 from bot.errors import SUCCESS, UserMistake, explain
+from bot.figures import answer_figure
 from bot.held_log import held_log
 from bot.known_words import unknown_sentence
 from bot.lock import hold_lock
@@ -98,6 +99,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     images: tuple[Image, ...] = ()
     evidence: tuple[Quote, ...] = ()
+    figure: str | None = None  # path of the picture that explains the answer, where --figures says to draw it
     seconds: float = 0.0
 
 
@@ -105,6 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `darkroom chat`."""
     parser.add_argument("--script", type=Path, metavar="IN.jsonl", help="run these lines instead of reading yours")
     parser.add_argument("--json", action="store_true", help="write each answer as one line of JSON")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="draw the figures of answers into this folder")
     parser.add_argument("--user", metavar="NAME", help="who speaks (default: your user name)")
 
 
@@ -116,8 +119,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """
     user = (arguments.user or _user_name())[:NAME_LIMIT]
     lines = None if arguments.script is None else read_script(arguments.script)
+    if arguments.figures is not None and not arguments.figures.is_dir():
+        raise UserMistake(f"The folder {arguments.figures} for figures does not exist.")
     with hold_lock(settings.data), held_log(settings.log_level):
-        asyncio.run(_serve(settings, user, lines, as_json=arguments.json))
+        asyncio.run(_serve(settings, user, lines, as_json=arguments.json, figures=arguments.figures))
     return SUCCESS
 
 
@@ -148,8 +153,8 @@ def read_script(path: Path) -> tuple[Line, ...]:
 class Session:
     """One conversation in the terminal, in which several people may speak."""
 
-    def __init__(self, parts: Parts, channel: str, *, several: bool) -> None:
-        """`several`: more than one person speaks, so that nobody is alone."""
+    def __init__(self, parts: Parts, channel: str, *, several: bool, figures: Path | None = None) -> None:
+        """`several`: more than one person speaks, so that nobody is alone. `figures`: the folder to draw them into."""
         self._studio = parts.studio
         self._conversation = Conversation(parts.studio)
         self._memory = Memory(parts.database, parts.files, parts.studio)
@@ -157,6 +162,8 @@ class Session:
         self._recollection = Recollection(self._conversation, self._memory)
         self._channel = channel
         self._several = several
+        self._figures = figures
+        self._drawn = 0
         self._unconfirmed: set[str] = set()  # who was asked whether to be forgotten
 
     async def take(self, line: Line, user: str) -> Answered:
@@ -217,7 +224,19 @@ class Session:
         evidence = () if reply.answer is None else reply.answer.evidence
         text = reply.text + (ASK_BACK if reply.intent == "unsure" else "")
         quotes = tuple(Quote(kind=item.kind, ref=item.ref, quote=item.quote) for item in evidence)
-        return Answered(intent=reply.intent, text=text, evidence=quotes)
+        return Answered(intent=reply.intent, text=text, evidence=quotes, figure=await self._figure(reply))
+
+    async def _figure(self, reply: Reply) -> str | None:
+        """Draw what explains the answer, where that is wanted."""
+        if reply.answer is None or self._figures is None:
+            return None
+        figure = await answer_figure(reply.answer, self._conversation)
+        if figure is None:
+            return None
+        self._drawn += 1
+        path = self._figures / f"{self._drawn:03d}-{figure.name}"
+        await asyncio.to_thread(write_whole, path, figure.content)
+        return str(path)
 
     async def _paint(self, request: GenerationRequest, user: str, origin: Origin) -> Answered:
         place = Place(channel=self._channel)
@@ -269,11 +288,13 @@ class Session:
         return Viewer(source=LOCAL, person=user, guild=None, channels=(self._channel,), alone=not self._several)
 
 
-async def _serve(settings: Settings, user: str, lines: Sequence[Line] | None, *, as_json: bool) -> None:
+async def _serve(
+    settings: Settings, user: str, lines: Sequence[Line] | None, *, as_json: bool, figures: Path | None
+) -> None:
     several = lines is not None and len({line.user or user for line in lines}) > 1
     channel = f"chat-{user}"[:NAME_LIMIT] if lines is None else f"script-{secrets.token_hex(8)}"
     async with open_parts(settings) as parts:
-        session = Session(parts, channel, several=several)
+        session = Session(parts, channel, several=several, figures=figures)
         console = Console(stderr=True)
         async for line in _typed() if lines is None else _each(lines):
             with console.status("…"):
@@ -301,7 +322,8 @@ async def _typed() -> AsyncIterator[Line]:
 
 
 def _plain(answered: Answered) -> str:
-    return "\n".join((answered.text, *(image.path for image in answered.images)))
+    figure = (answered.figure,) if answered.figure else ()
+    return "\n".join((answered.text, *(image.path for image in answered.images), *figure))
 
 
 def _image(picture: Picture) -> Image:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from bot.errors import NotAllowed, NotThere
+from generation.likeness import Likenesses
 from generation.models import ModelInfo, Models
 from generation.pictures.lineage import Node, draw_lineage
 from generation.pictures.strip import choose_steps, draw_strip
@@ -30,6 +31,7 @@ class Conversation:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._lexicons = Lexicons()
+        self._likenesses = Likenesses(studio.models)
 
     @property
     def models(self) -> Models:
@@ -165,6 +167,16 @@ class Conversation:
         run = (await self.picture(picture_id)).run
         steps = choose_steps(run.noise_levels, TIMELAPSE_FRAMES, run.changes or None)
         return await asyncio.to_thread(draw_timelapse, await self._studio.frames(picture_id, steps))
+
+    async def nearest(self, picture_id: int) -> bytes:
+        """The picture beside the training pictures that it resembles most, as PNG.
+
+        Raises:
+            NotThere: the picture is gone.
+            GenerationError: what its model was trained on is not at hand.
+        """
+        picture = await self.picture(picture_id)
+        return await self._likenesses.figure(picture.run.model, picture.untouched or picture.path)
 
     async def touch_up(self, picture_id: int, touches: Iterable[str], person: Owner) -> Picture:
         """Do these final touches, and no others, to what diffusion made.

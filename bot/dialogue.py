@@ -15,6 +15,7 @@ import discord
 
 from bot import answers, topics, wording
 from bot.errors import NotAllowed, NotThere
+from bot.figures import answer_figure
 from bot.known_words import unknown_sentence
 from bot.places import SOURCE, bot_sees, owner_in, owner_of, viewer_in, viewer_of
 from bot.postbox import Attachment
@@ -111,7 +112,7 @@ class Dialogue:
         if reply.answer is None:
             looks: dict[str, Any] = {"content": above + reply.text}
             return looks | ({"view": unsure_buttons(reply.turn)} if reply.intent == "unsure" else {})
-        figure = await answers.answer_figure(reply.answer, self._bot.conversation)
+        figure = await answer_figure(reply.answer, self._bot.conversation)
         looks = {
             "content": above + answers.answer_text(reply.answer),
             "view": answers.answer_buttons(reply.answer),

@@ -17,6 +17,7 @@ from explainer.desk import Desk
 from explainer.link import ReaderLink
 from generation.dispatch.base import Dispatcher
 from generation.dispatch.local import LocalDispatcher
+from generation.likeness import Likenesses
 from generation.models import Models
 from generation.pictures.credentials import CredentialsError, Signer
 from generation.retention import keep_forgetting_steps
@@ -54,7 +55,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(_ended, forgetting)
         reader = ReaderLink(settings.reader)  # starts with the first question
         stack.push_async_callback(reader.close)
-        desk = Desk(database, reader)
+        desk = Desk(database, reader, files, Likenesses(models))
         yield Parts(database=database, files=files, studio=studio, desk=desk, reader=reader, signer=signer)
 
 

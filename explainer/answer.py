@@ -15,7 +15,7 @@ from typing import Final
 from explainer import evidence, experiments, premises
 from explainer.evidence import Fact, title_of
 from explainer.language import PARTS, Spelling, sentences, stripped, words
-from explainer.messages import Answer, Evidence, Figure, Offer, Question, Route, SeenPicture, Source
+from explainer.messages import Answer, Evidence, Figure, Offer, Question, Route, SeenPicture, Source, Want
 from explainer.passages import Passage
 from explainer.pointing import Pointing, default_picture, point
 from explainer.reading import Reading, read
@@ -55,6 +55,7 @@ FIELD_WORDS: Final = {
         "weights": r"weights|fingerprint of the (?:model|weights)",
     }.items()
 }
+OF_COPYING: Final = frozenset({"originality/what-did-you-copy", "pocket/nearest-training-pictures"})
 SAME_TOPIC: Final = 0.06  # for a question that leans on the one before
 MORE_WORDS: Final = re.compile(
     r"\b(?:most|more|longest|longer|highest|higher|largest|larger|biggest|bigger|slowest|slower)\b"
@@ -85,6 +86,7 @@ class Draft:
     figure: Figure | None = None
     offer: Offer | None = None
     picture: int | None = None
+    wants: Want | None = None
 
     def finished(self) -> Answer:
         """The answer."""
@@ -101,6 +103,7 @@ class Draft:
             figure=self.figure,
             offer=self.offer,
             picture=self.picture,
+            wants=self.wants,
         )
 
 
@@ -166,7 +169,20 @@ class Answerer:
         if pointing.pictures:
             draft.figure = figure_of(first, pointing.pictures[0])
             draft.offer = experiments.offer_of_passage(first.id, pointing.pictures[0])
+        if first.id in OF_COPYING and pointing.pictures:
+            self._compared(draft, pointing.pictures[0])
         return draft
+
+    def _compared(self, draft: Draft, picture: SeenPicture) -> None:
+        """Behind what is said of copying in general, what this very picture is like."""
+        if picture.compared is None:
+            draft.wants = Want(kind="nearest", picture=picture.id)
+        if not picture.compared:
+            return
+        card = evidence.fact("nearest", picture)
+        draft.text = f"{card.text}\n\n{' '.join(sentences(draft.text)[:3])}"
+        draft.evidence.append(_run_evidence(card, picture))
+        draft.figure, draft.picture, draft.route = card.figure, picture.id, "both"
 
     def _more(self, earlier: str, question: Question) -> Draft:
         """More on what was asked before: the nearest passage on it that was not said yet, of the same topic first."""
@@ -217,6 +233,8 @@ class Answerer:
             figure=card.figure,
             picture=picture.id,
         )
+        if key == "nearest" and picture.compared is None:
+            draft.wants = Want(kind="nearest", picture=picture.id)
         if reading.sure:
             draft.text = f"Yes, that is what the record says. {card.text}"
         draft.evidence.append(_run_evidence(card, picture))
@@ -583,6 +601,7 @@ def _joined(drafts: Sequence[Draft]) -> Draft:
         figure=first.figure or second.figure,
         offer=first.offer or second.offer,
         picture=first.picture or second.picture,
+        wants=first.wants or second.wants,
     )
 
 

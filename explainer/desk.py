@@ -6,21 +6,27 @@ somebody may see is decided in `store.visibility` alone; nothing else reaches an
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 import msgspec
 
-from explainer.messages import Answer, Question, SeenPicture, SeenTurn
+from explainer.messages import Answer, Nearest, Question, SeenPicture, SeenTurn, Want
+from generation.errors import GenerationError
+from generation.likeness import Likenesses
 from generation.request import RunFacts
 from store import conversations, people, pictures
 from store.conversations import TurnRow
 from store.database import Database, Transaction
+from store.files import Files
 from store.pictures import PictureRow
 from store.visibility import Viewer
 
 PICTURES_SEEN = 24  # the latest
 TURNS_SEEN = 30
 MAX_QUESTION = 2_000  # characters; what is longer is cut
+
+log = logging.getLogger(__name__)
 
 
 class Answerer(Protocol):
@@ -38,9 +44,14 @@ class Answerer(Protocol):
 class Desk:
     """Takes people's questions."""
 
-    def __init__(self, database: Database, reader: Answerer) -> None:
+    def __init__(
+        self, database: Database, reader: Answerer, files: Files | None = None, likenesses: Likenesses | None = None
+    ) -> None:
+        """Without files and likenesses no picture is compared with what its model was trained on."""
         self._database = database
         self._reader = reader
+        self._files = files
+        self._likenesses = likenesses
 
     async def ask(self, asker: str, text: str, viewer: Viewer, about: int | None = None) -> Answer:
         """Answer a question from what the asker may see where the answer will stand.
@@ -55,7 +66,39 @@ class Desk:
             ReaderError: there is no answer, for a fault of ours.
             StoreError: the record cannot be read.
         """
-        return await self._reader.ask(await self.gather(asker, text, viewer, about))
+        question = await self.gather(asker, text, viewer, about)
+        answer = await self._reader.ask(question)
+        if answer.wants is None:
+            return answer
+        looked_up = await self._looked_up(question, answer.wants)
+        return answer if looked_up is None else await self._reader.ask(looked_up)
+
+    async def _looked_up(self, question: Question, want: Want) -> Question | None:
+        """The question again, with what the reader wants to know; None where it cannot be found out."""
+        seen = next((picture for picture in question.pictures if picture.id == want.picture), None)
+        if seen is None or self._files is None or self._likenesses is None:
+            return None
+        async with self._database.reading() as connection:
+            row = await pictures.get(connection, seen.id)
+        if row is None:
+            return None
+        try:
+            path = self._files.path(row.untouched or row.content, row.suffix)
+            likeness = await self._likenesses.of(seen.run.model, path)
+        except GenerationError as error:
+            log.warning("picture %d cannot be compared: %s", seen.id, error)
+            return None
+        known = msgspec.structs.replace(
+            seen,
+            compared=0 if likeness is None else likeness.things,
+            nearest=()
+            if likeness is None
+            else tuple(
+                Nearest(name=one.full_name, distance=round(one.distance, 1), views=one.views) for one in likeness.found
+            ),
+        )
+        others = (known if picture is seen else picture for picture in question.pictures)
+        return msgspec.structs.replace(question, pictures=tuple(others))
 
     async def gather(self, asker: str, text: str, viewer: Viewer, about: int | None) -> Question:
         """The question with all that may be used to answer it, and nothing else."""

@@ -18,6 +18,7 @@ from generation.models import POCKET_NAME
 
 SHOWN_PROMPT: Final = 160  # characters of a prompt inside a sentence
 POCKET_TOKENS: Final = 24
+HARDLY_ALIKE: Final = 50.0  # grey levels; the pocket model's own pictures of one thing lie some 30 to 45 from it
 MARKS: Final = ("<|", "<s", "</s", "[CLS", "[SEP", "<pad", "<bos", "<eos")
 GRAPHICS: Final = {
     "cuda": "a graphics card",
@@ -477,22 +478,37 @@ def _masses(picture: SeenPicture, subject: str) -> Fact:
 
 
 def _nearest(picture: SeenPicture, subject: str) -> Fact:
+    if not picture.compared:
+        text = (
+            f"Nothing is looked up while a picture is painted. What the model “{shown(picture.run.model)}” was trained "
+            "on is not at hand here, so I have no record of what this picture resembles there."
+        )
+        if picture.compared is None:
+            text = "I have no record of the nearest training pictures of this one: it was not compared with any."
+        return Fact(key="nearest", text=text, quote="", recorded=False, passage="originality/what-did-you-copy")
+    figure = Figure(kind="nearest", picture=picture.id)
     if not picture.nearest:
         text = (
-            "I have no record of the nearest training pictures of this one. No search is made while a picture is "
-            "painted, and the "
-            "record does not say what it resembles."
+            f"Nothing was looked up or pasted in. Compared with all {picture.compared:,} pictures that its training "
+            "scenes were made of, it resembles none."
         )
-        return Fact(key="nearest", text=text, quote="", recorded=False, passage="originality/what-did-you-copy")
-    first = picture.nearest[0]
-    listed = ", ".join(f"{shown(near.name, 40)} ({near.distance:.1f})" for near in picture.nearest[:5])
+        quote = f"compared with {picture.compared:,} training pictures: none resembles it"
+        return Fact(key="nearest", text=text, quote=quote, passage="pocket/nearest-training-pictures")
+    first, *rest = picture.nearest
     text = (
-        "No picture was copied, but some in the training set are alike. The nearest is "
-        f"“{shown(first.name, 40)}”, {first.distance:.1f} "
-        f"{first.unit} away. Nearest first: {listed}. Near means alike, not copied from."
+        "Nothing was looked up or pasted in while it was painted. But everything that this model was trained on is "
+        f"known, so I compared: the nearest is “{shown(first.name, 40)}”, {first.distance:.1f} grey levels of 255 away"
     )
-    figure = Figure(kind="nearest", picture=picture.id)
-    return Fact(key="nearest", text=text, quote=listed, figure=figure, passage="pocket/nearest-training-pictures")
+    text += f" (it was part of {first.views:,} training scenes)." if first.views else "."
+    if rest:
+        text += f" Then {' and '.join(f'“{shown(near.name, 40)}” at {near.distance:.1f}' for near in rest[:2])}."
+    if first.distance > HARDLY_ALIKE:
+        text += " At that distance the likeness is slight."
+    text += " Near means alike, not copied from."
+    quote = f"of {picture.compared:,} training pictures, by grey levels of 255: " + ", ".join(
+        f"{near.name} {near.distance:.1f} ({near.views:,} scenes)" for near in picture.nearest[:5]
+    )
+    return Fact(key="nearest", text=text, quote=quote, figure=figure, passage="pocket/nearest-training-pictures")
 
 
 def _settings(picture: SeenPicture, subject: str) -> Fact:

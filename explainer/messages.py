@@ -31,9 +31,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Nearest(Record, frozen=True, kw_only=True):
     """A training picture of the pocket model that is like a person's picture."""
 
-    name: str  # of the thing it shows
-    distance: float  # 0: the same numbers; its unit is `unit`
-    unit: str = "grey levels (root mean square)"
+    name: str  # of the thing it shows, with its colour where it was trained in another than its own
+    distance: float  # root mean square difference in grey levels of 255; 0: the same
+    views: int = 0  # training scenes that held it
 
 
 class SeenExperiment(Record, frozen=True, kw_only=True):
@@ -57,7 +57,8 @@ class SeenPicture(Record, frozen=True, kw_only=True):
     parent: int | None = None  # id of the picture that it was made from
     method: str | None = None  # how it goes on from its parent: words, again, seed, image, mask
     word_masses: dict[str, float] = {}  # attention mass by word; empty: no word map was made
-    nearest: tuple[Nearest, ...] = ()  # nearest first; empty: not looked up
+    nearest: tuple[Nearest, ...] = ()  # most telling first, once it was compared with its model's training set
+    compared: int | None = None  # training pictures it was compared with; 0: they are not at hand; None: not looked up
     experiments: tuple[SeenExperiment, ...] = ()
 
 
@@ -111,6 +112,13 @@ class Offer(Record, frozen=True, kw_only=True):
     text: str  # the question to put to the person: "Shall I try it without “hat”? ..."
 
 
+class Want(Record, frozen=True, kw_only=True):
+    """What should be looked up before the question is answered for good; whoever asked hands it in with the question again."""
+
+    kind: Literal["nearest"]
+    picture: int
+
+
 class Answer(Record, frozen=True, kw_only=True):
     """What is said, and what it stands on."""
 
@@ -122,6 +130,7 @@ class Answer(Record, frozen=True, kw_only=True):
     offer: Offer | None = None
     picture: int | None = None  # id of the picture that was understood to be meant
     voice: VoiceName = "record"  # whose words these are
+    wants: Want | None = None  # the answer would be better with this; it stands for now, in the record's words
 
 
 # --- orders: bot -> reader -----------------------------------------------------------------------

@@ -81,7 +81,9 @@ class Reader:
 
     def _answer(self, order: Question) -> Answered:
         begun = time.perf_counter()
-        answer = self._voice.speak(order, self._answerer.answer(order))
+        answer = self._answerer.answer(order)
+        if answer.wants is None:  # else it is asked again in a moment
+            answer = self._voice.speak(order, answer)
         self._answered += 1
         return Answered(query=order.query, answer=answer, seconds=time.perf_counter() - begun)
 

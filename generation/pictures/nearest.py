@@ -41,6 +41,11 @@ class Resemblance:
     box: tuple[float, float, float, float]  # left, top, right, bottom, in parts of the picture's side
     views: int  # training pictures that held this thing in this colour
 
+    @property
+    def full_name(self) -> str:
+        """The training picture as people call it: "fox", "blue fox"."""
+        return self.name if self.colour is None else f"{self.colour} {self.name}"
+
 
 @dataclass(frozen=True)
 class _Entry:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 
 from explainer.desk import MAX_QUESTION, Desk
-from explainer.messages import Answer, Question
+from explainer.messages import Answer, Figure, Question
+from generation.likeness import Likenesses
+from generation.models import POCKET_FOLDER, Models, pocket_model
+from generation.pictures.draw import png
+from generation.pictures.nearest import TrainingSet
 from generation.queue import Owner, Place, Queue
 from store import conversations, people, pictures
 from store.conversations import EvidenceRow
 from store.database import Database
+from store.files import Files
 from store.visibility import Viewer
 from tests.explainer.exam.scenes import SCENES
 from tests.explainer.support import answerer
@@ -46,7 +53,9 @@ class Room:
         self.reader = Here()
         self.desk = Desk(database, self.reader)
 
-    async def make(self, owner: Owner, run: object, *, place: Place = PLACE, private: bool = False) -> int:
+    async def make(
+        self, owner: Owner, run: object, *, place: Place = PLACE, private: bool = False, content: str = "c" * 64
+    ) -> int:
         job = await Queue(self.database).put(wish(), owner, place)
         async with self.database.writing() as connection:
             person = await people.remember(connection, owner.source, owner.external_id, owner.name)
@@ -55,7 +64,7 @@ class Room:
                 job_id=job.id,
                 person_id=person.id,
                 facts=msgspec.to_builtins(run),
-                content="c" * 64,
+                content=content,
                 suffix=".png",
                 trajectory=None,
                 now=float(job.id),
@@ -103,6 +112,33 @@ async def test_what_the_asker_may_not_see_is_not_handed_on(room: Room) -> None:
         asked = room.reader.asked[-1]
         assert (asked.pictures, asked.about) == ((), None)
         assert not any("private" in turn.said for turn in asked.turns)
+
+
+async def test_what_was_copied_is_looked_up_in_the_training_set_before_it_is_answered(
+    room: Room, tmp_path: Path
+) -> None:
+    files = Files(tmp_path)
+    canvas = Image.new("RGB", (128, 128), "white")
+    canvas.paste(TrainingSet.load(POCKET_FOLDER).thumbnail("fox", None, 96), (16, 16))
+    content = files.put(png(canvas), ".png")
+    number = await room.make(ANN, FOX, content=content)
+    desk = Desk(room.database, room.reader, files, Likenesses(Models((pocket_model(),))))
+    for text in ("What did you copy?", "which picture of the internet is this stolen from"):
+        answer = await desk.ask("Ann", text, VIEWER)
+        assert re.search(r"the nearest is “fox”, \d+\.\d grey levels", answer.text), answer.text
+        assert answer.figure == Figure(kind="nearest", picture=number)
+        assert any(re.search(r"of 600 training pictures.*fox \d+\.\d", item.quote) for item in answer.evidence)
+    files.delete(content, ".png")
+    answer = await desk.ask("Ann", "What did you copy?", VIEWER)
+    assert answer.route == "no record", "the picture's file is gone"
+
+
+async def test_a_model_whose_training_set_is_not_at_hand_is_said_to_be_so(room: Room, tmp_path: Path) -> None:
+    content = Files(tmp_path).put(png(Image.new("RGB", (8, 8))), ".png")
+    await room.make(ANN, SCENES["flux"][0].run, content=content)
+    desk = Desk(room.database, room.reader, Files(tmp_path), Likenesses(Models((pocket_model(),))))
+    answer = await desk.ask("Ann", "What did you copy?", VIEWER)
+    assert "not at hand" in answer.text and answer.route == "no record"
 
 
 async def test_turns_come_along_without_the_question_itself(room: Room) -> None:

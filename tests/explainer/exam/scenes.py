@@ -114,7 +114,11 @@ SCENES: dict[str, tuple[SeenPicture, ...]] = {
     ),
     "near": (
         picture(
-            1, "a red fox", seed=3, nearest=(Nearest(name="fox", distance=11.4), Nearest(name="dog", distance=19.8))
+            1,
+            "a red fox",
+            seed=3,
+            compared=600,
+            nearest=(Nearest(name="fox", distance=11.4, views=1834), Nearest(name="dog", distance=19.8, views=1937)),
         ),
     ),
 }
