@@ -17,6 +17,7 @@ LEFT, RIGHT, TOP, BOTTOM = 96, 24, 96, 64  # margins around the axes
 SMALL = 22  # pixels of type on the axes
 FINE = 2  # times finer while lines are drawn, so that they come out smooth
 CHANGE = (88, 134, 180)
+LINES = (0.0, 0.25, 0.5, 0.75, 1.0)  # across the plot
 TICKS = 6  # of the step axis, at most
 
 Point = tuple[float, float]
@@ -40,6 +41,9 @@ def draw_schedule(noise_levels: Sequence[float], changes: Sequence[float] = ()) 
     bars = bars if len(bars) == steps and max(bars[1:], default=0) > 0 else []
     sheet = Image.new("RGB", (WIDTH * FINE, HEIGHT * FINE), draw.BACKGROUND)
     canvas = ImageDraw.Draw(sheet)
+    for share in LINES:
+        y = _at(0, share, steps)[1]
+        canvas.line((LEFT * FINE, y, (WIDTH - RIGHT) * FINE, y), draw.TRACK, FINE if share else 2 * FINE)
     _bars(canvas, bars)
     _curve(canvas, noise_levels)
     sheet = draw.resized(sheet, (WIDTH, HEIGHT))
@@ -67,9 +71,8 @@ def _bars(canvas: ImageDraw.ImageDraw, changes: Sequence[float]) -> None:
 def _axes(canvas: ImageDraw.ImageDraw, steps: int, *, told: bool) -> None:
     small = draw.font(SMALL)
     base = HEIGHT - BOTTOM
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+    for share in LINES:
         y = _at(0, share, steps)[1] / FINE
-        canvas.line((LEFT, y, WIDTH - RIGHT, y), draw.TRACK, 2 if share == 0 else 1)
         canvas.text((LEFT - 10, y), draw.percent(share), draw.QUIET_TEXT, small, "rm")
     every = max(1, math.ceil(steps / (TICKS - 1)))
     ticks = [step for step in range(0, steps + 1, every) if steps - step >= every / 2]
