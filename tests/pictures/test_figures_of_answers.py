@@ -22,7 +22,7 @@ def opened(content: bytes) -> np.ndarray:  # type: ignore[type-arg]  # of whatev
 
 
 def near(pixels: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:  # type: ignore[type-arg]
-    return np.abs(pixels - np.array(colour)).sum(-1) < 100
+    return np.abs(pixels - np.array(colour)).sum(-1) < 45
 
 
 def test_the_curve_falls_from_all_noise_to_none() -> None:
