@@ -1,11 +1,12 @@
 # make run    set up (first time only) and start Darkroom
 # make test   set up, lint, type-check and test
+# make conversations   play the written conversations of several people and print what went otherwise
 # make exam   ask the explainer its examination and print how it went
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := pyproject.toml constraints.txt
 
-.PHONY: run test lint types soak exam clean
+.PHONY: run test lint types soak exam conversations clean
 
 run: .venv/.installed
 	@$(BIN)/darkroom run
@@ -23,6 +24,9 @@ types: .venv/.installed-test
 
 exam: .venv/.installed-test
 	@$(BIN)/python -m tests.explainer.exam
+
+conversations: .venv/.installed-test
+	@$(BIN)/python -m tests.conversations
 
 soak: .venv/.installed-test
 	@$(BIN)/pytest -m soak -s tests/soak

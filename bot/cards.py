@@ -68,14 +68,15 @@ def developing(
     return card.set_image(url=f"attachment://{preview}") if preview else card
 
 
-def done(facts: RunFacts, picture: str, *, smaller: bool = False) -> discord.Embed:
+def done(facts: RunFacts, picture: str, *, smaller: bool = False, descent: str | None = None) -> discord.Embed:
     """The finished picture, in the attached file `picture`, with what made it.
 
-    `smaller`: Discord does not take the file as it was made.
+    `smaller`: Discord does not take the file as it was made. `descent`: which picture it goes on from, and how.
     """
     done = touches_done(facts.final_touches)
     touched = f"Touched up after diffusion: {', '.join(TOUCHES[name].lower() for name in done)}" if done else None
-    card = _card(facts.request, touched, DONE_COLOUR).set_image(url=f"attachment://{picture}")
+    told = "\n".join(part for part in (descent, touched) if part)
+    card = _card(facts.request, told or None, DONE_COLOUR).set_image(url=f"attachment://{picture}")
     line = facts_line(facts)
     return card.set_footer(text=f"{line} · compressed for Discord" if smaller else line)
 

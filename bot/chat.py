@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from bot.changes import method_words, plain_change
 from bot.conversation import Conversation
 from bot.errors import SUCCESS, UserMistake, explain
 from bot.figures import answer_figure
@@ -29,8 +30,10 @@ from bot.memory import Memory
 from bot.output_files import check_targets, write_whole
 from bot.parts import Parts, open_parts
 from bot.recollection import Recollection
+from bot.revising import Onward
+from bot.routing import ReadingRouter, Wanted
 from bot.settings import Settings
-from bot.talk import Reply, Talk, Utterance
+from bot.talk import Missing, Reply, Talk, Utterance
 from generation.pictures.lineage import METHODS
 from generation.queue import Origin, Owner, Place
 from generation.request import GenerationRequest
@@ -45,7 +48,12 @@ LOOK_INTERVAL = 0.1  # seconds between looks at a job
 TURNS_SHOWN, PICTURES_SHOWN = 12, 24
 NAME_LIMIT = 40  # characters of a person's name, as the store keeps ids
 COMMANDS = "/explain QUESTION, /imagine PROMPT, /history [WORDS], /export FILE, /forget"
-ASK_BACK = " Write “draw …” for a picture, or put it as a question."
+MEANINGS: dict[Wanted, str] = {
+    "revise": "change the picture",
+    "create": "make a picture",
+    "ask": "answer it",
+    "chat": "nothing",
+}
 SURE = (
     "This deletes everything that you asked for and said here and elsewhere in the terminal, with the pictures. "
     "Say yes to go on."
@@ -70,6 +78,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     say: str | None = None
     imagine: Imagine | None = None
     user: str | None = None
+    about: int | None = None  # the picture that `say` replies to, by its number
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +91,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     prompt: str
     method: str
+    parent: int | None = None  # number of the picture that it goes on from
+    negative: str = ""
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +106,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a line."""
 
-    intent: str  # create, ask, chat, unsure, command, error
+    intent: str  # create, revise, ask, chat, unsure, command, error
     text: str
     images: tuple[Image, ...] = ()
     evidence: tuple[Quote, ...] = ()
@@ -105,7 +116,13 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `darkroom chat`."""
-    parser.add_argument("--script", type=Path, metavar="IN.jsonl", help="run these lines instead of reading yours")
+    parser.add_argument(
+        "--script",
+        type=Path,
+        nargs="+",
+        metavar="IN.jsonl",
+        help="run these lines instead of reading yours; each file is a conversation of its own",
+    )
     parser.add_argument("--json", action="store_true", help="write each answer as one line of JSON")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="draw the figures of answers into this folder")
     parser.add_argument("--user", metavar="NAME", help="who speaks (default: your user name)")
@@ -118,11 +135,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         UserMistake: a line of the script cannot be read, or the data folder is in use.
     """
     user = (arguments.user or _user_name())[:NAME_LIMIT]
-    lines = None if arguments.script is None else read_script(arguments.script)
+    scripts = None if arguments.script is None else [read_script(path) for path in arguments.script]
     if arguments.figures is not None and not arguments.figures.is_dir():
         raise UserMistake(f"The folder {arguments.figures} for figures does not exist.")
     with hold_lock(settings.data), held_log(settings.log_level):
-        asyncio.run(_serve(settings, user, lines, as_json=arguments.json, figures=arguments.figures))
+        asyncio.run(_serve(settings, user, scripts, as_json=arguments.json, figures=arguments.figures))
     return SUCCESS
 
 
@@ -158,7 +175,8 @@ class Session:
         self._studio = parts.studio
         self._conversation = Conversation(parts.studio)
         self._memory = Memory(parts.database, parts.files, parts.studio)
-        self._talk = Talk(self._conversation, self._memory, parts.desk)
+        self._talk = Talk(self._conversation, self._memory, parts.desk, router=ReadingRouter(parts.desk))
+        self._open: dict[str, tuple[int, tuple[Wanted, ...]]] = {}  # by user: the turn that is asked back about
         self._recollection = Recollection(self._conversation, self._memory)
         self._channel = channel
         self._several = several
@@ -170,19 +188,29 @@ class Session:
         """Do what a line says. An error becomes an answer too."""
         began = time.monotonic()
         try:
-            answered = await (self._say(line.say, user) if line.say is not None else self._imagine(line.imagine, user))
+            if line.say is not None:
+                answered = await self._say(line.say, user, line.about)
+            else:
+                answered = await self._imagine(line.imagine, user)
         except Exception as error:  # noqa: BLE001  # an edge: the conversation goes on
             answered = Answered(intent="error", text=explain(error).sentence)
         return msgspec.structs.replace(answered, seconds=round(time.monotonic() - began, 3))
 
-    async def _say(self, said: str, user: str) -> Answered:
+    async def _say(self, said: str, user: str, about: int | None = None) -> Answered:
         if user in self._unconfirmed:
             self._unconfirmed.discard(user)
             if said.strip().rstrip(".!").casefold() in ("yes", "y"):
                 return await self._forget(user)
         if said.startswith("/"):
             return await self._command(said, user)
-        utterance = Utterance(person=_owner(user), viewer=self._viewer(user), text=said)
+        turn, choices = self._open.pop(user, (0, ()))
+        if said.strip().isdecimal() and 0 < int(said) <= len(choices):
+            reply = await self._talk.settle(turn, choices[int(said) - 1], _owner(user), self._viewer(user))
+            return await self._shown(reply, user)
+        gone: Missing | None = "deleted" if about is not None and await self._studio.picture(about) is None else None
+        utterance = Utterance(
+            person=_owner(user), viewer=self._viewer(user), text=said, about=None if gone else about, missing=gone
+        )
         return await self._shown(await self._talk.hear(utterance), user)
 
     async def _command(self, said: str, user: str) -> Answered:
@@ -220,11 +248,18 @@ class Session:
 
     async def _shown(self, reply: Reply, user: str) -> Answered:
         if reply.request is not None:
-            return await self._paint(reply.request, user, Origin(turn=reply.turn, method="words"))
+            return await self._paint(reply.request, user, reply.origin, reply.onward)
         evidence = () if reply.answer is None else reply.answer.evidence
-        text = reply.text + (ASK_BACK if reply.intent == "unsure" else "")
+        text = reply.text
+        if reply.intent == "unsure":
+            choices = tuple(intent for intent in MEANINGS if intent in reply.between)
+            self._open[user] = (reply.turn, choices)
+            ways = " or ".join(f"{number} to {MEANINGS[intent]}" for number, intent in enumerate(choices, 1))
+            text = f"{text} Say {ways}."
         quotes = tuple(Quote(kind=item.kind, ref=item.ref, quote=item.quote) for item in evidence)
-        return Answered(intent=reply.intent, text=text, evidence=quotes, figure=await self._figure(reply))
+        images = () if reply.shown is None else (_image(reply.shown),)
+        figure = await self._figure(reply)
+        return Answered(intent=reply.intent, text=text, evidence=quotes, images=images, figure=figure)
 
     async def _figure(self, reply: Reply) -> str | None:
         """Draw what explains the answer, where that is wanted."""
@@ -238,7 +273,9 @@ class Session:
         await asyncio.to_thread(write_whole, path, figure.content)
         return str(path)
 
-    async def _paint(self, request: GenerationRequest, user: str, origin: Origin) -> Answered:
+    async def _paint(
+        self, request: GenerationRequest, user: str, origin: Origin, onward: Onward | None = None
+    ) -> Answered:
         place = Place(channel=self._channel)
         job = await self._conversation.submit(request, _owner(user), place, origin)
         while not job.ended:
@@ -251,11 +288,20 @@ class Session:
         picture = await self._studio.picture_of(job.id) if job.state == DONE else None
         if picture is None:
             return Answered(intent="error", text=job.reason or "No picture came of it.")
-        return Answered(intent="create", text=self._made(picture), images=(_image(picture),))
+        intent = "create" if onward is None else "revise"
+        return Answered(intent=intent, text=self._made(picture, onward), images=(_image(picture),))
 
-    def _made(self, picture: Picture) -> str:
+    def _made(self, picture: Picture, onward: Onward | None) -> str:
         request = picture.run.request
         made = f"Picture {picture.id}: seed {request.seed}, {request.steps} steps, {picture.run.seconds:.1f} s."
+        if onward is not None:
+            before = onward.parent.run.request
+            parts = [] if onward.method == "again" else [plain_change(before.prompt, request.prompt)]
+            if request.negative_prompt != before.negative_prompt:
+                parts.append(f"without {plain_change(before.negative_prompt, request.negative_prompt)}")
+            how = method_words(onward.method, request)
+            made = f"Picture {picture.id} from picture {onward.parent.id}, {how}"
+            made += f": {'; '.join(parts)}" if parts else "."
         lexicon, unknown = self._conversation.lexicon(request.model), self._conversation.unknown_words(request)
         if lexicon is None or not unknown:
             return made
@@ -289,17 +335,24 @@ class Session:
 
 
 async def _serve(
-    settings: Settings, user: str, lines: Sequence[Line] | None, *, as_json: bool, figures: Path | None
+    settings: Settings, user: str, scripts: Sequence[Sequence[Line]] | None, *, as_json: bool, figures: Path | None
 ) -> None:
-    several = lines is not None and len({line.user or user for line in lines}) > 1
-    channel = f"chat-{user}"[:NAME_LIMIT] if lines is None else f"script-{secrets.token_hex(8)}"
     async with open_parts(settings) as parts:
-        session = Session(parts, channel, several=several, figures=figures)
-        console = Console(stderr=True)
-        async for line in _typed() if lines is None else _each(lines):
-            with console.status("…"):
-                answered = await session.take(line, line.user or user)
-            print(msgspec.json.encode(answered).decode() if as_json else _plain(answered), flush=True)
+        if scripts is None:
+            session = Session(parts, f"chat-{user}"[:NAME_LIMIT], several=False, figures=figures)
+            await _converse(session, _typed(), user, as_json=as_json)
+        for lines in scripts or ():
+            several = len({line.user or user for line in lines}) > 1
+            session = Session(parts, f"script-{secrets.token_hex(8)}", several=several, figures=figures)
+            await _converse(session, _each(lines), user, as_json=as_json)
+
+
+async def _converse(session: Session, lines: AsyncIterator[Line], user: str, *, as_json: bool) -> None:
+    console = Console(stderr=True)
+    async for line in lines:
+        with console.status("…"):
+            answered = await session.take(line, line.user or user)
+        print(msgspec.json.encode(answered).decode() if as_json else _plain(answered), flush=True)
 
 
 async def _each(lines: Sequence[Line]) -> AsyncIterator[Line]:
@@ -336,6 +389,8 @@ def _image(picture: Picture) -> Image:
         steps=request.steps,
         prompt=request.prompt,
         method=picture.method or "words",
+        parent=picture.parent,
+        negative=request.negative_prompt,
     )
 
 

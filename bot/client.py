@@ -37,6 +37,7 @@ from bot.offers import Offers
 from bot.parts import Parts, open_parts
 from bot.privacy import PrivacyDesk
 from bot.recollection import Recollection
+from bot.routing import ReadingRouter
 from bot.settings import Settings
 from bot.talk import Talk
 from bot.views import admin, beneath, offer, picture, privacy, queue, talk, tour
@@ -118,7 +119,7 @@ class DarkroomBot(commands.Bot):
         self.backstage = Backstage(studio)
         self.offers = Offers(self.conversation, self.delivery)
         self.memory = Memory(self.parts.database, self.parts.files, studio)
-        self.talk = Talk(self.conversation, self.memory, self.parts.desk)
+        self.talk = Talk(self.conversation, self.memory, self.parts.desk, router=ReadingRouter(self.parts.desk))
         self.dialogue = Dialogue(self)
         self.recollection = Recollection(self.conversation, self.memory)
         self.privacy = PrivacyDesk(self, self._spawn)

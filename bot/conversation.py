@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from bot.errors import NotAllowed, NotThere
+from generation.errors import RequestError
 from generation.likeness import Likenesses
 from generation.models import ModelInfo, Models
 from generation.pictures.lineage import Node, draw_lineage
@@ -76,6 +77,39 @@ class Conversation:
             width=width,
             height=height,
             touches=touches,
+        )
+
+    def changed_request(
+        self,
+        before: GenerationRequest,
+        *,
+        prompt: str,
+        negative_prompt: str,
+        shape: str | None = None,
+        init_image: str | None = None,
+        strength: float | None = None,
+    ) -> GenerationRequest:
+        """A picture's request with other words, and (wide, tall, square) of another shape; all else stays.
+
+        `init_image`: the picture to begin with, by its content hash; None: the noise alone.
+
+        Raises:
+            RequestError: its model is no longer configured, or cannot do that.
+        """
+        model = self.models.get(before.model)
+        width, height = (before.width, before.height) if shape is None else _shaped(before, shape, model)
+        return make_request(
+            model,
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            seed=before.seed,
+            steps=before.steps,
+            guidance_scale=before.guidance_scale,
+            width=width,
+            height=height,
+            init_image=init_image,
+            strength=strength,
+            touches=before.touches,
         )
 
     def lexicon(self, model: str) -> Lexicon | None:
@@ -256,6 +290,19 @@ def _drawn(family: Sequence[tuple[int, int | None, Picture | None]], chosen: int
         for number, parent, picture in family
     ]
     return draw_lineage(nodes, chosen)
+
+
+def _shaped(before: GenerationRequest, shape: str, model: ModelInfo) -> tuple[int, int]:
+    """Another shape of about the same area, as width and height in pixels."""
+    if model.min_side == model.max_side:
+        side = model.min_side
+        raise RequestError(f"The {model.name} model paints {side}x{side} pixels only, so it can have no other shape.")
+    across, down = {"wide": (3, 2), "tall": (2, 3)}.get(shape, (1, 1))
+    scale = math.sqrt(before.width * before.height / (across * down))
+    width, height = (
+        min(max(_multiple(part * scale, model), model.min_side), model.max_side) for part in (across, down)
+    )
+    return width, height
 
 
 def _multiple(pixels: float, model: ModelInfo) -> int:

@@ -216,8 +216,11 @@ class Delivery:
         *,
         strip: bool = False,
         origin: Origin = FRESH,
+        note: str | None = None,
     ) -> None:
         """Answer the interaction at once, store the request as a job, and keep the answer true from then on.
+
+        `note` stands above it.
 
         Raises:
             NotAllowed: the bot may not show pictures there.
@@ -229,7 +232,8 @@ class Delivery:
                 "somebody who manages this server can give it to me in the channel's settings."
             )
         async with self._asking.noted(note_of(interaction)):
-            answer = await interaction.response.send_message(embed=cards.asked(request), ephemeral=origin.private)
+            card = cards.asked(request)
+            answer = await interaction.response.send_message(note, embed=card, ephemeral=origin.private)
             assert answer.message_id is not None  # Discord names the message that it has just made
             place = place_of(interaction, answer.message_id, with_strip=strip, private=origin.private)
             try:

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot import answers, topics, wording
+from bot import answers, letters, topics, wording
+from bot.changes import discord_change, method_words
 from bot.errors import NotAllowed, NotThere
 from bot.figures import answer_figure
 from bot.known_words import unknown_sentence
-from bot.places import SOURCE, bot_sees, owner_in, owner_of, viewer_in, viewer_of
+from bot.places import SOURCE, bot_sees, message_place, owner_in, owner_of, viewer_in, viewer_of
 from bot.postbox import Attachment
-from bot.routing import Intent
-from bot.talk import MADE_HOW, Reply, Utterance
+from bot.revising import Onward
+from bot.routing import Wanted
+from bot.talk import MADE_HOW, Missing, Reply, Utterance
 from bot.views.talk import unsure_buttons
 from explainer.passages import Passage, load_passages
 from generation.request import GenerationRequest
-from generation.studio import Origin
+from generation.studio import Picture
 from store.conversations import EvidenceRow
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ QUOTE_LIMIT = 300  # characters of a question that is shown above its answer
 THREAD_NAME_LIMIT = 60
 THREAD_HELLO = "Ask me anything about this picture, or say what to draw."
 THREAD_MENTION = " I only hear messages here that mention me, or that reply to one of mine."
+NOTE_LIMIT = 1_900  # characters above a picture to come
 _PICTURE = re.compile(r"^darkroom:(?:again|strip|original|delete|ask|talk|lineage):(\d+)$")
 
 
@@ -83,24 +86,32 @@ class Dialogue:
             raise NotThere("There is no picture of mine in that message.")
         await self.ask(interaction, MADE_HOW, picture, private=True)
 
-    async def settle(self, interaction: discord.Interaction, turn: int, intent: Intent) -> None:
+    async def settle(self, interaction: discord.Interaction, turn: int, intent: Wanted) -> None:
         """The person has said how what they said was meant."""
-        if intent == "create":
-            reply = await self._bot.talk.settle(turn, intent, owner_of(interaction), viewer_of(interaction))
-            assert reply.request is not None  # that is what `create` gives
-            await self._paint(interaction, reply.request, turn)
-            return
-        await interaction.response.defer(thinking=True)
+        if intent == "ask":
+            await interaction.response.defer(thinking=True)
         reply = await self._bot.talk.settle(turn, intent, owner_of(interaction), viewer_of(interaction))
+        if reply.request is not None:
+            await self._paint(interaction, reply.request, reply)
+            return
+        if not interaction.response.is_done():
+            await interaction.response.defer(thinking=True)
         await self._send_answer(interaction, reply, "")
 
-    async def _paint(self, interaction: discord.Interaction, request: GenerationRequest, turn: int) -> None:
+    async def other_way(self, interaction: discord.Interaction, picture: int) -> None:
+        """Make the change that a picture was by another method."""
+        private = interaction.message is not None and interaction.message.flags.ephemeral
+        onward = await self._bot.talk.other_way(picture, viewer_of(interaction, alone=private))
+        note = await self._note(onward.request, onward)
+        await self._bot.delivery.ask(interaction, onward.request, origin=onward.origin(None), note=note)
+
+    async def _paint(self, interaction: discord.Interaction, request: GenerationRequest, reply: Reply) -> None:
         unknown = self._bot.conversation.unknown_words(request)
-        origin = Origin(turn=turn, method="words")
-        if unknown:
-            await self._bot.offers.ask_first(interaction, request, unknown, strip=False, origin=origin)
+        if unknown and reply.onward is None:
+            await self._bot.offers.ask_first(interaction, request, unknown, strip=False, origin=reply.origin)
         else:
-            await self._bot.delivery.ask(interaction, request, origin=origin)
+            note = await self._note(request, reply.onward)
+            await self._bot.delivery.ask(interaction, request, origin=reply.origin, note=note)
 
     async def _send_answer(self, interaction: discord.Interaction, reply: Reply, above: str) -> None:
         looks = await self._looks(reply, above)
@@ -110,14 +121,22 @@ class Dialogue:
     async def _looks(self, reply: Reply, above: str = "") -> dict[str, Any]:
         """Arguments for sending a reply."""
         if reply.answer is None:
+            if reply.shown is not None:
+                return await self._shown_again(reply.shown, above + reply.text)
             looks: dict[str, Any] = {"content": above + reply.text}
-            return looks | ({"view": unsure_buttons(reply.turn)} if reply.intent == "unsure" else {})
+            return looks | ({"view": unsure_buttons(reply.turn, reply.between)} if reply.intent == "unsure" else {})
         figure = await answer_figure(reply.answer, self._bot.conversation)
         looks = {
             "content": above + answers.answer_text(reply.answer),
             "view": answers.answer_buttons(reply.answer),
         }
         return looks | ({"file": figure.upload()} if figure else {})
+
+    async def _shown_again(self, picture: Picture, text: str) -> dict[str, Any]:
+        """Arguments for sending a picture that is there already."""
+        letter = await letters.finished(picture, marking=self._bot.marking)
+        files = [attachment.upload() for attachment in letter.attachments]
+        return {"content": text, "embeds": list(letter.embeds), "files": files, "view": letter.buttons()}
 
     async def _carried(self, reply: Reply, message_id: int) -> None:
         if reply.answering is not None:
@@ -130,13 +149,35 @@ class Dialogue:
         async with message.channel.typing():
             reply = await self._bot.talk.hear(await self._utterance(message, text))
         if reply.request is not None:
-            note = self._unknown_note(reply.request)
-            origin = Origin(turn=reply.turn, method="words")
-            await self._bot.delivery.reply(message, reply.request, origin, note)
+            note = await self._note(reply.request, reply.onward)
+            await self._bot.delivery.reply(message, reply.request, reply.origin, note)
             return
         reference = message.to_reference(fail_if_not_exists=False)
         sent = await message.channel.send(**await self._looks(reply), reference=reference, mention_author=False)
         await self._carried(reply, sent.id)
+
+    async def _note(self, request: GenerationRequest, onward: Onward | None) -> str | None:
+        """What is told above a picture to come: the change, by which method and from which picture; unknown words."""
+        lines = []
+        if onward is not None:
+            before = onward.parent.run.request
+            if onward.method != "again":
+                lines.append(discord_change(before.prompt, request.prompt))
+            if request.negative_prompt != before.negative_prompt:
+                lines.append(f"Without: {discord_change(before.negative_prompt, request.negative_prompt)}")
+            how = method_words(onward.method, request)
+            lines.append(f"-# {how[0].upper()}{how[1:]} · from {await self._link(onward.parent)}")
+        lines += [unknown] if (unknown := self._unknown_note(request)) else []
+        return "\n".join(lines)[:NOTE_LIMIT] or None
+
+    async def _link(self, picture: Picture) -> str:
+        """The picture by its number, with the way to its message where there is one."""
+        job = await self._bot.parts.studio.job(picture.job)
+        place = None if job is None else message_place(job)
+        if place is None:
+            return f"picture {picture.id}"
+        guild = "@me" if place.guild_id is None else place.guild_id
+        return f"[picture {picture.id}](https://discord.com/channels/{guild}/{place.channel_id}/{place.message_id})"
 
     def _unknown_note(self, request: GenerationRequest) -> str | None:
         """Which words the model will not understand, told beforehand."""
@@ -168,23 +209,30 @@ class Dialogue:
                 await channel.get_partial_message(int(answer)).delete()
 
     async def _utterance(self, message: discord.Message, text: str) -> Utterance:
+        about = await self._pointed_at(message)
         return Utterance(
             person=owner_in(message),
             viewer=viewer_in(message),
             text=text,
-            about=await self._pointed_at(message),
+            about=about if isinstance(about, int) else None,
+            missing=None if isinstance(about, int) else about,
             message=str(message.id),
         )
 
-    async def _pointed_at(self, message: discord.Message) -> int | None:
-        """The picture that the message replies to."""
+    async def _pointed_at(self, message: discord.Message) -> int | Missing | None:
+        """The picture that the message replies to, or why there is none in what it replies to."""
         reference = message.reference
         if reference is None or reference.message_id is None:
             return None
-        if isinstance(reference.resolved, discord.Message) and reference.resolved.author == self._bot.user:
-            found = picture_in(reference.resolved)
-            if found is not None:
-                return found
+        resolved = reference.resolved
+        if isinstance(resolved, discord.DeletedReferencedMessage):
+            return "deleted"
+        if isinstance(resolved, discord.Message) and resolved.author == self._bot.user:
+            if (found := picture_in(resolved)) is not None:
+                gone = await self._bot.parts.studio.picture(found) is None
+                return "deleted" if gone else found
+            if await self._bot.parts.studio.is_awaited_in(str(resolved.id)):
+                return "unfinished"
         return await self._bot.memory.picture_of_message(SOURCE, str(reference.message_id))
 
     # --- showing -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 import discord
 
 from bot import cards, wording
+from bot.changes import method_words
 from bot.marking import Marking
 from bot.places import DEFAULT_FILE_LIMIT
 from bot.postbox import Attachment, Letter
@@ -95,7 +96,7 @@ async def finished(
     smaller = suffix != picture.path.suffix
     name = f"darkroom-{picture.id}{suffix}"
     alt_text = wording.shortened(picture.run.request.prompt, ALT_TEXT_LIMIT)
-    embeds = [cards.done(picture.run, name, smaller=smaller)]
+    embeds = [cards.done(picture.run, name, smaller=smaller, descent=_descent(picture))]
     attachments = [Attachment(name=name, content=content, description=alt_text)]
     steps_text = f"The steps to: {alt_text[:1000]}"
     if shown.strip is not None:
@@ -113,10 +114,18 @@ async def finished(
         with_noisy=shown.strip is not None and not shown.noisy,
         with_timelapse=shown.timelapse is None,
         with_original=smaller,
+        with_other_way=picture.method in ("seed", "image", "mask"),
     )
     if shown.touching:
         buttons = functools.partial(touch_buttons, picture.id, touches_done(picture.run.final_touches))
     return Letter(embeds=tuple(embeds), attachments=tuple(attachments), buttons=buttons)
+
+
+def _descent(picture: Picture) -> str | None:
+    """Which picture it goes on from, and how."""
+    if picture.parent is None or picture.method is None:
+        return None
+    return f"From picture {picture.parent}: {method_words(picture.method, picture.run.request)}"
 
 
 def _read_fitting(path: Path, file_limit: int) -> tuple[bytes, str]:

@@ -143,6 +143,12 @@ class Memory:
             stands_on = (await conversations.evidence_of(connection, [turn.id])).get(turn.id, [])
         return next((row.picture_id for row in stands_on if row.picture_id is not None), None)
 
+    async def about(self, turn_id: int) -> int | None:
+        """The picture that a turn is about."""
+        async with self._database.reading() as connection:
+            stands_on = (await conversations.evidence_of(connection, [turn_id])).get(turn_id, [])
+        return next((row.picture_id for row in stands_on if row.picture_id is not None), None)
+
     async def entries(self, viewer: Viewer, *, limit: int, words: str = "") -> list[Entry]:
         """The latest turns here that the viewer may be told of, the oldest of them first.
 

@@ -1,33 +1,44 @@
 """Someone said something: it is remembered, understood, and answered.
 
 Every front end calls this with plain values and gets back what to say; it knows no Discord and no terminal.
-What a message wants is `bot.routing`'s to decide, what an answer says the explainer's, what is kept
-`bot.memory`'s.
+What a message wants is `bot.routing`'s to decide, how a picture goes on `bot.revising`'s, what an answer says the
+explainer's, what is kept `bot.memory`'s.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from bot.conversation import Conversation
 from bot.errors import NotAllowed, NotThere
 from bot.memory import Memory, evidence_rows
-from bot.routing import Intent, PlainRules, Route, Router
+from bot.revising import DELETED, NOTHING_THERE, UNFINISHED, Back, CannotRevise, Onward, Revising
+from bot.routing import Between, Intent, Message, PlainRules, Route, Router, Wanted
 from explainer.messages import Answer
 from generation.queue import Owner
 from generation.request import GenerationRequest
-from store.conversations import EvidenceRow
+from generation.studio import Origin, Picture
+from store.conversations import ABOUT, EvidenceRow
 from store.visibility import Viewer
 
 UNSURE = "Shall I make a picture of that, or is it a question?"
+BACK = {  # by what is close; in any order
+    frozenset({"create", "revise"}): "Shall I change the picture, or make a new one?",
+    frozenset({"ask", "revise"}): "Shall I change the picture, or is it a question?",
+    frozenset({"chat", "revise"}): "Shall I change the picture?",
+    frozenset({"chat", "create"}): "Shall I make a picture of that?",
+}
 MADE_HOW = "How was this made?"
 CHAT = (
     "You're welcome. A question, or something to draw?",
     "Glad to be of use. Ask me anything about it.",
     "Any time.",
 )
+NO_PROMPT = "What shall I draw? Say it in a few words, like “draw a red fox on a skateboard”."
+Missing = Literal["deleted", "unfinished"]
 TOO_LONG = 2_000  # characters of a message that are kept
 
 
@@ -47,6 +58,7 @@ class Utterance:
     viewer: Viewer
     text: str
     about: int | None = None  # the picture that it replies to
+    missing: Missing | None = None  # why it replies to a picture that is not there
     message: str | None = None
     private: bool = False  # nobody else sees what was said and what will be answered
 
@@ -60,7 +72,15 @@ class Reply:
     turn: int
     answering: int | None = None
     answer: Answer | None = None
-    request: GenerationRequest | None = None  # what to paint, for `create`
+    request: GenerationRequest | None = None  # what to paint, for `create` and `revise`
+    onward: Onward | None = None  # from which picture it goes on, for `revise`
+    shown: Picture | None = None  # a picture to show once more
+    between: Between = ("create", "ask")  # what to choose from, for `unsure`
+
+    @property
+    def origin(self) -> Origin:
+        """Where the picture of `request` comes from."""
+        return Origin(turn=self.turn, method="words") if self.onward is None else self.onward.origin(self.turn)
 
 
 class Talk:
@@ -73,6 +93,7 @@ class Talk:
         self._memory = memory
         self._asker = asker
         self._router = router or PlainRules()
+        self._revising = Revising(conversation)
 
     async def hear(self, utterance: Utterance) -> Reply:
         """Remember what was said, and answer it.
@@ -82,14 +103,13 @@ class Talk:
             ReaderError: there is no answer, for a fault of ours.
         """
         turn = await self._remember(utterance)
-        route = await self._router.route(utterance.text, about_picture=utterance.about is not None)
-        return await self._follow(utterance, turn, route)
+        return await self._follow(utterance, turn, await self._router.route(_message(utterance)))
 
     async def ask(self, utterance: Utterance) -> Reply:
         """The same for what is known to be a question."""
         return await self._follow(utterance, await self._remember(utterance), Route(intent="ask"))
 
-    async def settle(self, turn_id: int, intent: Intent, person: Owner, viewer: Viewer) -> Reply:
+    async def settle(self, turn_id: int, intent: Wanted, person: Owner, viewer: Viewer) -> Reply:
         """The person says how what they said was meant.
 
         Raises:
@@ -101,9 +121,19 @@ class Talk:
             raise NotThere("What you said there is deleted; please say it again.")
         if not await self._memory.is_speaker(turn, person):
             raise NotAllowed("Only the person who said it can decide what it meant.")
-        about = None if turn.message is None else await self._memory.picture_of_message(viewer.source, turn.message)
+        about = await self._memory.about(turn_id)
         utterance = Utterance(person=person, viewer=viewer, text=turn.said, about=about, private=turn.private)
-        return await self._follow(utterance, turn.id, Route(intent=intent, prompt=turn.said))
+        route = Route(intent=intent) if intent == "ask" else await self._router.route(_message(utterance), intent)
+        return await self._follow(utterance, turn.id, route)
+
+    async def other_way(self, picture: int, viewer: Viewer) -> Onward:
+        """The change that a picture was, by another method.
+
+        Raises:
+            CannotRevise: there is none.
+            NotThere: the picture is deleted, or not for the viewer's eyes.
+        """
+        return await self._revising.other_way(picture, viewer)
 
     async def edited(self, message: str, utterance: Utterance) -> Reply | None:
         """Follow an edit: the answer to what the message says now, in place of the earlier one.
@@ -114,7 +144,7 @@ class Talk:
         earlier = None if turn is None else await self._memory.answer_to(turn.id)
         if turn is None or earlier is None or not await self._memory.is_speaker(turn, utterance.person):
             return None
-        route = await self._router.route(utterance.text, about_picture=utterance.about is not None)
+        route = await self._router.route(_message(utterance))
         if route.intent != "ask":
             return None
         answer = await self._asker.ask(utterance.person.name, utterance.text, utterance.viewer, utterance.about)
@@ -138,20 +168,64 @@ class Talk:
         )
 
     async def _follow(self, utterance: Utterance, turn: int, route: Route) -> Reply:
-        await self._memory.decided(turn, route.intent)
-        if route.intent == "create":
-            request = self._conversation.imagine_request(route.prompt)
-            return Reply(intent="create", text="", turn=turn, request=request)
-        answer = None
-        if route.intent == "ask":
-            answer = await self._asker.ask(utterance.person.name, utterance.text, utterance.viewer, utterance.about)
-        text = answer.text if answer else random.choice(CHAT) if route.intent == "chat" else UNSURE
+        intent: Intent = "revise" if route.nothing_there and route.intent != "ask" else route.intent
+        await self._memory.decided(turn, intent)
+        match intent:
+            case "create" if route.prompt:
+                request = self._conversation.imagine_request(route.prompt)
+                return Reply(intent=intent, text="", turn=turn, request=request)
+            case "create":
+                return await self._said(utterance, turn, intent, NO_PROMPT)
+            case "revise":
+                return await self._revise(utterance, turn, route)
+            case "ask":
+                answer = await self._asker.ask(utterance.person.name, utterance.text, utterance.viewer, utterance.about)
+                return await self._said(utterance, turn, intent, answer.text, evidence_rows(answer), answer=answer)
+            case "chat":
+                return await self._said(utterance, turn, intent, random.choice(CHAT))
+            case "unsure":
+                question = BACK.get(frozenset(route.between), UNSURE)
+                return await self._said(utterance, turn, intent, question, between=route.between)
+
+    async def _revise(self, utterance: Utterance, turn: int, route: Route) -> Reply:
+        try:
+            outcome = await self._outcome(utterance, route)
+        except (CannotRevise, NotThere) as error:
+            return await self._said(utterance, turn, "revise", str(error))
+        if isinstance(outcome, Onward):
+            return Reply(intent="revise", text="", turn=turn, request=outcome.request, onward=outcome)
+        about = EvidenceRow(kind=ABOUT, ref=f"picture {outcome.picture.id}", quote="", picture_id=outcome.picture.id)
+        text = f"Back to picture {outcome.picture.id}."
+        return await self._said(utterance, turn, "revise", text, [about], shown=outcome.picture)
+
+    async def _outcome(self, utterance: Utterance, route: Route) -> Onward | Back:
+        if utterance.missing is not None:
+            raise CannotRevise(DELETED if utterance.missing == "deleted" else UNFINISHED)
+        if utterance.about is not None and route.picture != utterance.about:
+            await self._conversation.picture(utterance.about)
+            await self._conversation.seen(utterance.viewer, utterance.about)
+        if route.nothing_there:
+            raise CannotRevise(NOTHING_THERE)
+        return await self._revising.carry_out(route, utterance.viewer)
+
+    async def _said(
+        self,
+        utterance: Utterance,
+        turn: int,
+        intent: Intent,
+        text: str,
+        stands_on: Sequence[EvidenceRow] = (),
+        *,
+        answer: Answer | None = None,
+        shown: Picture | None = None,
+        between: Between = ("create", "ask"),
+    ) -> Reply:
+        """Remember what is said to that, and say it."""
         said = await self._memory.answered(
-            utterance.person,
-            utterance.viewer,
-            text,
-            evidence_rows(answer) if answer else (),
-            reply_to=turn,
-            private=utterance.private,
+            utterance.person, utterance.viewer, text, stands_on, reply_to=turn, private=utterance.private
         )
-        return Reply(intent=route.intent, text=text, turn=turn, answering=said, answer=answer)
+        return Reply(intent=intent, text=text, turn=turn, answering=said, answer=answer, shown=shown, between=between)
+
+
+def _message(utterance: Utterance) -> Message:
+    return Message(text=utterance.text, asker=utterance.person.name, viewer=utterance.viewer, about=utterance.about)

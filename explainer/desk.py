@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from explainer.messages import Answer, Nearest, Question, SeenPicture, SeenTurn, Want
+from explainer.messages import Answer, Intent, Interpreted, Nearest, Question, SeenPicture, SeenTurn, Want
 from generation.errors import GenerationError
 from generation.likeness import Likenesses
 from generation.request import RunFacts
@@ -38,6 +38,10 @@ class Answerer(Protocol):
         Raises:
             ReaderError: there is none, for a fault of ours; the sentence says so.
         """
+        ...
+
+    async def interpret(self, question: Question, wanted: Intent | None = None) -> Interpreted:
+        """What a message wants; raises as `ask`."""
         ...
 
 
@@ -99,6 +103,15 @@ class Desk:
         )
         others = (known if picture is seen else picture for picture in question.pictures)
         return msgspec.structs.replace(question, pictures=tuple(others))
+
+    async def interpret(
+        self, asker: str, text: str, viewer: Viewer, about: int | None = None, wanted: Intent | None = None
+    ) -> Interpreted:
+        """What a message wants, and of which picture; arguments and errors as of `ask`.
+
+        `wanted`: what its author has said that it wants.
+        """
+        return await self._reader.interpret(await self.gather(asker, text, viewer, about), wanted)
 
     async def gather(self, asker: str, text: str, viewer: Viewer, about: int | None) -> Question:
         """The question with all that may be used to answer it, and nothing else."""

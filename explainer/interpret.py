@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from explainer.intent import Around, IntentClassifier
-from explainer.language import plain
-from explainer.messages import Changed, Interpreted, Question, SeenPicture
-from explainer.pointing import point
+import msgspec
+
+from explainer.intent import Around, Guess, IntentClassifier
+from explainer.language import plain, stem
+from explainer.messages import Changed, Intent, Interpreted, Question, SeenPicture
+from explainer.pointing import ORDINALS, default_picture, names_of, point
 from explainer.revise import Reviser
 
 _VERB: Final = r"(?:draw|paint|sketch|generate|render|imagine|create|produce|make|do|give|show|get|see|have|try|picture|whip up|cook up|want|need)"
@@ -33,6 +35,27 @@ _TAIL: Final = re.compile(
 _ARTICLE: Final = re.compile(rf"^{_VERB}\b(?: me| us)? (?P<article>an?) (?!(?:new |quick )?{_MEDIUM}\b)", re.IGNORECASE)
 
 
+_OTHER_WAY: Final = re.compile(
+    r"(?:(?:ok|please|pls|now|can you|could you|try|do|make|it|that|this|in)\b[\s,]*)*"
+    r"(?:another|a different|some other|the other) (?:way|method)(?: please| around)?[\s.!?]*",
+    re.IGNORECASE,
+)
+_POINTS_AT_SOMETHING: Final = re.compile(
+    r"\b(?:it|its|him|her|them|that one|this one|the (?:first|second|last|other) one)\b"
+)
+_GOES_BACK: Final = re.compile(r"\b(?:back|undo|revert|return)\b", re.IGNORECASE)
+_POINTED: Final = re.compile(
+    rf"\b(?:(?:the|my|that|this) (?:(?:{'|'.join(ORDINALS)}|other|previous|[\w-]+) )?(?:one|picture|image|pic)"
+    rf"|(?:the|my) (?:{'|'.join(ORDINALS)})(?=[,;]| but\b| and\b|$)|(?:picture |image |#)\d+)(?![\w-])",
+    re.IGNORECASE,
+)
+_NO_NAMES: Final = "background sky colour color colours colors scene rest whole same left right"
+_DEFINITE: Final = re.compile(r"\b(?:the|my|that|this|his|her|their|[\w-]+'s) (?:[\w-]+ ){0,2}?[\w-]+\b")
+_CALLED: Final = re.compile(
+    r"^(?:the|my|that|this) [\w-]+(?: one| picture)?,? (?:but|should|needs?|could|with|without|in|at|on)\b"
+)
+
+
 class Interpreter:
     """Understands messages; the grammar is loaded with the first change."""
 
@@ -41,15 +64,22 @@ class Interpreter:
         self._make_reviser = make_reviser
         self._reviser: Reviser | None = None
 
-    def interpret(self, question: Question) -> Interpreted:
-        """What the message wants, said where and about what the question tells."""
-        around: Around = "reply" if question.about is not None else "around" if question.pictures else "none"
-        guess = self._classifier.guess(question.text, around)
+    def interpret(self, question: Question, wanted: Intent | None = None) -> Interpreted:
+        """What the message wants, said where and about what the question tells.
+
+        `wanted`: what its author has said that it wants, so that only the rest is to be found out.
+        """
+        guess = self._guess(question) if wanted is None else Guess(wanted, True, wanted, {})
         pointed = point(question, question.text).pictures
         meant = pointed[0] if pointed else None
         changed = None
-        if meant is not None and "revise" in (guess.intent, *(() if guess.sure else (guess.second,))):
-            changed = self._change(question.text, meant)
+        if guess.intent == "chat" and max(guess.chances.values(), default=1.0) < 1.0 and self._is_change(question):
+            guess = Guess("revise", True, "chat", guess.chances)
+        if "revise" in (guess.intent, *(() if guess.sure else (guess.second,))):
+            meant = meant_for_change(question)
+            changed = None if meant is None else self._change(question.text, meant)
+            if changed is not None and changed.back is not None:  # "the first" is where it leads, not where it starts
+                meant = meant_for_change(msgspec.structs.replace(question, text=""))
         return Interpreted(
             intent=guess.intent,
             second=guess.second,
@@ -57,13 +87,38 @@ class Interpreter:
             picture=None if meant is None else meant.id,
             prompt=prompt_of(question.text),
             changed=changed,
+            nothing_there=meant is None and self._would_change(question.text),
         )
 
+    def _guess(self, question: Question) -> Guess:
+        around: Around = "reply" if question.about is not None else "around" if question.pictures else "none"
+        if around != "none" and _OTHER_WAY.fullmatch(plain(question.text).strip()):
+            return Guess("revise", True, "ask", {"revise": 1.0})
+        return self._classifier.guess(question.text, around)
+
+    def _is_change(self, question: Question) -> bool:
+        """Whether small talk, as it seemed, says a change in so many words: "green", "now lose the hat"."""
+        meant = meant_for_change(question)
+        changed = None if meant is None else self._change(question.text, meant)
+        return changed is not None and bool(changed.kinds) and not {"append", "replace", "add"} & set(changed.kinds)
+
+    def _would_change(self, text: str) -> bool:
+        """Whether it speaks of a picture, where there is none."""
+        guess = self._classifier.guess(text, "around")
+        settled = max(guess.chances.values()) == 1.0
+        points = _POINTS_AT_SOMETHING.search(plain(text).lower()) is not None
+        return guess.sure and guess.intent == "revise" and (settled or points)
+
     def _change(self, text: str, picture: SeenPicture) -> Changed:
+        request = picture.run.request
+        if _OTHER_WAY.fullmatch(plain(text).strip()):
+            return Changed(
+                prompt=request.prompt, negative_prompt=request.negative_prompt, kinds=(), whats=(), local=False,
+                other_way=True,
+            )  # fmt: skip
         if self._reviser is None:
             self._reviser = self._make_reviser()
-        request = picture.run.request
-        revision = self._reviser.revise(request.prompt, text, request.negative_prompt)
+        revision = self._reviser.revise(request.prompt, _without_pointing(text), request.negative_prompt)
         return Changed(
             prompt=revision.prompt,
             negative_prompt=revision.negative_prompt,
@@ -73,7 +128,66 @@ class Interpreter:
             shape=revision.shape,
             back=revision.back,
             again=revision.again,
+            conflict=revision.conflict,
         )
+
+
+def meant_for_change(question: Question) -> SeenPicture | None:
+    """The picture that a change is meant for.
+
+    Unlike a question, a change names things that are not there yet ("add a hat"), so only what is spoken of as there
+    ("the hat", "my fox") tells pictures apart. Where none is named, one's own comes before somebody else's.
+    """
+    words = _spoken_of(question)
+    pointed = point(question, words)
+    meant = pointed.pictures[0] if pointed.pictures else None
+    named = meant is not None and meant != default_picture(question, words)
+    if meant is None or meant.mine or named or meant.id == question.about or _was_asked_about(question, meant):
+        return meant
+    own = [picture for picture in question.pictures if picture.mine]
+    things = {stem(word) for phrase in _DEFINITE.findall(plain(question.text).lower()) for word in phrase.split()}
+    called = [picture for picture in own if things & names_of(picture)]
+    return (called or own or [meant])[-1]
+
+
+def _spoken_of(question: Question) -> str:
+    """The words of the message by which a picture may be meant."""
+    low = plain(question.text).lower()
+    if question.about is not None:  # the reply tells; only another picture named by its place is stronger
+        return " ".join(
+            match[0] for match in re.finditer(r"(?:the|my) (?:[\w-]+ )?(?:one|picture)\b|picture \d+|#\d+", low)
+        )
+    kept = [match[0] for match in _DEFINITE.finditer(low)]
+    kept += re.findall(r"\b(?:picture|image|pic|number) #?\d+|#\d+|\bmine\b|\bprevious\b", low)
+    kept += [f"the {gone}" for gone in re.findall(r"\b(?:no|without|lose|drop|remove) ([\w-]+)", low)]
+    text = re.sub(rf"\b(?:{'|'.join(_NO_NAMES.split())})\b", " ", " ".join(kept))
+    default = default_picture(question)
+    if default is not None and not _CALLED.match(low):  # what the picture at hand shows names no other one
+        there = names_of(default)
+        text = " ".join(word for word in text.split() if stem(word.removesuffix("'s")) not in there)
+    return text
+
+
+def _without_pointing(text: str) -> str:
+    """The change alone: "the second one, but red" is "red", "make my last one darker" is "make it darker"."""
+    text = plain(text)
+    if _GOES_BACK.search(text):
+        return text
+    bare = _POINTED.sub("it", text)
+    rest = re.sub(
+        r"^(?:(?:take|use|do|with) )?it\b[\s,:;-]*(?:(?:again|too|also)\b[\s,]*)?(?:(?:but|and|then|only)\b\s*)?",
+        "",
+        bare,
+    )
+    verb_follows = re.match(r"(?:should|needs?|must|could|can|is|was|has|looks?)\b", rest)
+    return bare if bare == text or verb_follows or not rest.strip(" .!?") else rest
+
+
+def _was_asked_about(question: Question, picture: SeenPicture) -> bool:
+    """Whether the asker has just talked about this picture."""
+    mine = [place for place, turn in enumerate(question.turns) if turn.mine]
+    answer = question.turns[mine[-1] + 1 : mine[-1] + 2] if mine else ()
+    return any(turn.speaker is None and turn.picture == picture.id for turn in answer)
 
 
 def prompt_of(text: str) -> str:

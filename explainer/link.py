@@ -23,6 +23,7 @@ from explainer.messages import (
     Configure,
     Event,
     Inspect,
+    Intent,
     Interpret,
     Interpreted,
     Question,
@@ -90,9 +91,9 @@ class ReaderLink:
         """
         return await self._put(question, Answer)
 
-    async def interpret(self, question: Question) -> Interpreted:
-        """What a message wants; raises as `ask`."""
-        return await self._put(Interpret(question=question), Interpreted)
+    async def interpret(self, question: Question, wanted: Intent | None = None) -> Interpreted:
+        """What a message wants (`wanted`: as its author has said); raises as `ask`."""
+        return await self._put(Interpret(question=question, wanted=wanted), Interpreted)
 
     async def status(self) -> Status | None:
         """How the reader is; None where none is running.

@@ -181,6 +181,7 @@ class Interpret(Message, frozen=True, kw_only=True):
 
     query: int = 0
     question: Question
+    wanted: Intent | None = None  # what its author has said that it wants, where they were asked back
 
 
 Order = Configure | Question | Interpret | Inspect | Stop
@@ -221,6 +222,8 @@ class Changed(Record, frozen=True, kw_only=True):
     shape: Literal["wide", "tall", "square"] | None = None  # of the picture, where another is asked for
     back: Literal["one", "first"] | None = None  # an earlier picture is wanted instead of a new one
     again: bool = False  # the same prompt, other noise
+    other_way: bool = False  # the same change as before, by another method
+    conflict: tuple[str, str] | None = None  # two of the changes, where they contradict each other
 
 
 class Interpreted(Message, frozen=True, kw_only=True):
@@ -233,6 +236,7 @@ class Interpreted(Message, frozen=True, kw_only=True):
     picture: int | None = None  # id of the picture that is meant
     prompt: str = ""  # what is to be drawn, should a picture be wanted; empty: it does not say what
     changed: Changed | None = None  # should a change be wanted
+    nothing_there: bool = False  # it would change a picture, and there is none
 
 
 class AskFailed(Message, frozen=True, kw_only=True):

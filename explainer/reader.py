@@ -88,7 +88,7 @@ class Reader:
         return Answered(query=order.query, answer=answer, seconds=time.perf_counter() - begun)
 
     def _interpret(self, order: Interpret) -> Interpreted:
-        return msgspec.structs.replace(self._interpreter().interpret(order.question), query=order.query)
+        return msgspec.structs.replace(self._interpreter().interpret(order.question, order.wanted), query=order.query)
 
     def _safely(self, query: int, work: Callable[[], Event]) -> Event:
         try:

@@ -333,6 +333,11 @@ class Queue:
                 self._line_took = self._line_taken - now
             return looked
 
+    async def is_awaited_in(self, message: str) -> bool:
+        """Whether a job that waits or runs has its place in that message."""
+        async with self._database.reading() as connection:
+            return await jobs.is_awaited_in(connection, message)
+
     async def undelivered(self, after: int = 0, most: int | None = None) -> list[Job]:
         """Jobs whose front end still waits for them, the oldest first; of those after an id, at most so many."""
         found = []

@@ -262,6 +262,10 @@ class Studio:
         """The job, if there is one."""
         return await self._queue.get(job_id)
 
+    async def is_awaited_in(self, message: str) -> bool:
+        """Whether the message of a front end is where a job that waits or runs will be shown."""
+        return await self._queue.is_awaited_in(message)
+
     async def position(self, job_id: int) -> tuple[int, float | None] | None:
         """How many waiting jobs run before this one, and the seconds until its picture.
 

@@ -328,6 +328,12 @@ async def key_of_waiting(connection: AsyncConnection, job_id: int) -> InLine | N
     return None if row is None else InLine(*row)
 
 
+async def is_awaited_in(connection: AsyncConnection, message: str) -> bool:
+    """Whether a job that has not ended is to be shown in that message."""
+    there = and_(jobs.c.state.in_(UNENDED), jobs.c.place["message"].as_string() == message)
+    return (await connection.execute(select(jobs.c.id).where(there).limit(1))).first() is not None
+
+
 async def undelivered(connection: AsyncConnection, after: int = 0, most: int | None = None) -> list[JobRow]:
     """Jobs whose front end still waits for them, ended or not, the oldest first; of those after an id, at most so many.
 

@@ -14,7 +14,7 @@ from bot.originals import send_original
 from bot.places import owner_of
 from bot.views.beneath import NoisyRow, Strip, Timelapse, TouchUp
 from bot.views.id_button import IdButton
-from bot.views.talk import Ask, Lineage, TalkAbout
+from bot.views.talk import Ask, Lineage, OtherWay, TalkAbout
 from bot.views.tour import How
 
 if TYPE_CHECKING:
@@ -72,13 +72,16 @@ def picture_buttons(
     with_noisy: bool = False,
     with_timelapse: bool = True,
     with_original: bool = False,
+    with_other_way: bool = False,
 ) -> discord.ui.View:
     """The buttons under a finished picture, without those whose wish is shown already.
 
-    `with_original`: what is shown is not the file as it was made.
+    `with_original`: what is shown is not the file as it was made. `with_other_way`: it is a change to another one.
     """
     view = discord.ui.View(timeout=None)
     view.add_item(Again(picture_id)).add_item(How(picture_id))
+    if with_other_way:
+        view.add_item(OtherWay(picture_id))
     if with_strip:
         view.add_item(Strip(picture_id))
     if with_noisy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import discord
@@ -69,6 +70,33 @@ class Lineage(IdButton, template=r"darkroom:lineage:(?P<id>\d+)"):
         await bot.dialogue.show_lineage(interaction, self.row_id)
 
 
+class ChangeIt(IdButton, template=r"darkroom:changeit:(?P<id>\d+)"):
+    """What was said is to change a picture."""
+
+    ACT, LABEL, STYLE = "changeit", "Change the picture", discord.ButtonStyle.primary
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await bot.dialogue.settle(interaction, self.row_id, "revise")
+
+
+class JustTalk(IdButton, template=r"darkroom:justtalk:(?P<id>\d+)"):
+    """Nothing was wanted."""
+
+    ACT, LABEL = "justtalk", "No, just talking"
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await bot.dialogue.settle(interaction, self.row_id, "chat")
+
+
+class OtherWay(IdButton, template=r"darkroom:otherway:(?P<id>\d+)"):
+    """Makes the change that a picture was by another method."""
+
+    ACT, LABEL = "otherway", "Try another way"
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await bot.dialogue.other_way(interaction, self.row_id)
+
+
 class MakeIt(IdButton, template=r"darkroom:makeit:(?P<id>\d+)"):
     """What was said is to become a picture."""
 
@@ -119,9 +147,14 @@ class Read(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=
             await tell(interaction, error)
 
 
-BUTTONS = (Ask, TalkAbout, Lineage, MakeIt, AskIt, Topic, Read)
+BUTTONS = (Ask, TalkAbout, Lineage, ChangeIt, JustTalk, OtherWay, MakeIt, AskIt, Topic, Read)
+MEANT: dict[str, type[IdButton]] = {"revise": ChangeIt, "create": MakeIt, "ask": AskIt, "chat": JustTalk}
 
 
-def unsure_buttons(turn: int) -> discord.ui.View:
-    """The row under a question back, about what was said in that turn."""
-    return discord.ui.View(timeout=None).add_item(MakeIt(turn)).add_item(AskIt(turn))
+def unsure_buttons(turn: int, between: Collection[str]) -> discord.ui.View:
+    """The row under a question back, about what was said in that turn: one for each thing it may want."""
+    view = discord.ui.View(timeout=None)
+    for intent, button in MEANT.items():
+        if intent in between:
+            view.add_item(button(turn))
+    return view

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from explainer.language import plain
+from explainer.revise.conflict import conflict
 from explainer.revise.draft import Change, Draft, Shape
 from explainer.revise.patterns import PATTERNS
-from explainer.revise.phrases import Nlp, tidy
+from explainer.revise.phrases import Nlp, lemma_of, tidy
 from explainer.revise.slots import append
 from explainer.revise.words import COLOUR, DEGREES
 
@@ -22,6 +23,7 @@ class Revision:
     negative_prompt: str
     changes: tuple[Change, ...]
     shape: Shape | None = None  # of the picture, where another is asked for
+    conflict: tuple[str, str] | None = None  # two changes that contradict each other; the later one stands
 
     @property
     def back(self) -> Literal["one", "first"] | None:
@@ -84,12 +86,13 @@ class Reviser:
     def revise(self, prompt: str, message: str, negative_prompt: str = "") -> Revision:
         """The prompt as it is after the change that the message asks for."""
         draft = Draft(self._nlp, plain(prompt), [part.strip() for part in negative_prompt.split(",") if part.strip()])
+        unwanted = len(draft.negatives)
         for clause in clauses(message):
             if not any((match := pattern.fullmatch(clause)) and handler(draft, match) for pattern, handler in PATTERNS):
                 append(draft, clause)
-        return Revision(
-            tidy(draft.prompt), ", ".join(dict.fromkeys(draft.negatives)), tuple(draft.changes), draft.shape
-        )
+        negatives = ", ".join(dict.fromkeys(draft.negatives))
+        against = conflict(draft.changes, draft.negatives[unwanted:], lambda words: lemma_of(self._nlp, words))
+        return Revision(tidy(draft.prompt), negatives, tuple(draft.changes), draft.shape, against)
 
 
 def clauses(message: str) -> list[str]:

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 
 from PIL import Image
 
-from explainer.messages import Answer, Evidence, Question, Source
+from explainer.errors import ReaderGone
+from explainer.messages import Answer, Evidence, Intent, Interpreted, Question, Source
 from generation import events
 from generation.dispatch.base import WorkerSeen
 from generation.errors import WorkerGone
@@ -219,6 +220,14 @@ class ScriptedReader:
 
     def __init__(self) -> None:
         self.questions: list[Question] = []
+        self.heard: list[Question] = []
+        self.understood: dict[str, Interpreted] = {}  # by message; any other is left to the plain rules
+
+    async def interpret(self, question: Question, wanted: Intent | None = None) -> Interpreted:
+        self.heard.append(question)
+        if question.text not in self.understood:
+            raise ReaderGone("The scripted reader does not understand that.")
+        return self.understood[question.text]
 
     async def ask(self, question: Question) -> Answer:
         self.questions.append(question)

@@ -71,6 +71,9 @@ async def test_thanks_are_taken_and_what_is_neither_is_asked_back(talking: Talki
     assert (await talking.say("thanks!")).intent == "chat"
     unsure = await talking.say("a boat")
     assert unsure.intent == "unsure" and unsure.text.startswith(UNSURE) and talking.stage.worker.orders == []
+    made = await talking.say("1")
+    assert made.intent == "create" and made.images[0].prompt == "a boat", "the number of an answer settles it"
+    assert (await talking.say("1")).intent != "create", "and that only once"
 
 
 async def test_a_mistake_is_an_answer_and_the_conversation_goes_on(talking: Talking) -> None:

@@ -1,0 +1,160 @@
+"""Changes to pictures by talking, on our own Discord: what is painted, what is said of it, and what cannot be done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.changes import discord_change, plain_change
+from bot.playground.records import Message
+from bot.revising import CONTRADICTION, DELETED, FIRST_OF_ALL, NOTHING_THERE, STRENGTH, UNFINISHED
+from bot.talk import BACK
+from explainer.messages import Changed, Intent, Interpreted
+from generation.events import Generate
+from tests.bot.conftest import Stage
+from tests.bot.driving import started
+from tests.bot.loopback_driver import loopback
+from tests.bot.test_dialogue import Room, labels
+
+
+@pytest.fixture
+async def room(stage: Stage) -> AsyncIterator[Room]:
+    async with loopback(stage) as driver:
+        yield Room(driver, stage)
+
+
+def change(prompt: str = "", picture: int | None = 1, negative: str = "", **more: object) -> Interpreted:
+    """What a message that changes a picture is read as."""
+    changed = Changed(
+        prompt=prompt,
+        negative_prompt=negative,
+        kinds=("recolour",),
+        whats=(prompt,),
+        local=True,
+        **more,  # type: ignore[arg-type]
+    )
+    return Interpreted(intent="revise", second="ask", sure=True, picture=picture, changed=changed)
+
+
+async def painted(room: Room, count: int) -> tuple[Generate, Message]:
+    """The order of that number, and the message with its picture."""
+    order = await room.driver.until(
+        lambda: room.stage.worker.orders[count - 1] if len(room.stage.worker.orders) >= count else None
+    )
+    room.stage.worker.finish(order.job)
+    await room.driver.until(lambda: "Again" in labels(room.said()[-1]))
+    return order, room.said()[-1]
+
+
+async def test_a_change_is_painted_from_the_same_seed_and_marked_with_a_way_to_its_parent(room: Room) -> None:
+    first = await room.picture(prompt="a red fox", negative_prompt="mud", seed=7)
+    room.stage.reader.understood["make it blue"] = change("a blue fox", negative="mud, red")
+    asked = await room.bob.send("make it blue", reply_to=first)
+    order, reply = await painted(room, 2)
+    assert (order.request.prompt, order.request.negative_prompt, order.request.seed) == ("a blue fox", "mud, red", 7)
+    assert reply.reference is not None and reply.reference.message_id == asked.id
+    assert reply.content.splitlines()[:2] == ["a ~~red~~ **blue** fox", "Without: mud **, red**"]
+    assert "Same seed, new words · from [picture 1](https://discord.com/channels/" in reply.content
+    assert f"/{first.id})" in reply.content
+    picture = await room.stage.parts.studio.picture(2)
+    assert picture is not None and (picture.parent, picture.method, picture.owner.name) == (1, "seed", "bob")
+    assert "From picture 1: same seed, new words" in str(room.bob.json(reply)["embeds"])
+
+
+async def test_another_way_begins_with_the_parent_itself_and_then_comes_round_again(room: Room) -> None:
+    first = await room.picture(prompt="a red fox", seed=7)
+    assert "Try another way" not in labels(first)
+    room.stage.reader.understood["make it blue"] = change("a blue fox")
+    await room.ann.send("make it blue", reply_to=first)
+    _, reply = await painted(room, 2)
+    await room.ann.click(reply, label="Try another way")
+    order, second = await painted(room, 3)
+    assert (order.request.prompt, order.request.strength, order.request.seed) == ("a blue fox", STRENGTH, 7)
+    assert order.init_image is not None and order.init_image.startswith(b"\x89PNG")
+    assert "Begun from the picture" in second.content and "from [picture 1]" in second.content
+    await room.ann.click(second, label="Try another way")
+    order, _ = await painted(room, 4)
+    assert order.request.init_image is None
+
+
+async def test_undo_shows_the_parent_again_and_talk_goes_on_from_there(room: Room) -> None:
+    first = await room.picture(prompt="a red fox")
+    room.stage.reader.understood |= {"make it blue": change("a blue fox"), "undo": change(picture=2, back="one")}
+    await room.ann.send("make it blue", reply_to=first)
+    _, reply = await painted(room, 2)
+    await room.ann.send("undo", reply_to=reply)
+    back = (await room.answers(3))[2]
+    assert back.content == "Back to picture 1." and "Again" in labels(back) and len(room.stage.worker.orders) == 2
+    room.stage.reader.understood["undo"] = change(picture=1, back="one")
+    await room.ann.send("undo", reply_to=back)
+    assert (await room.answers(4))[3].content == FIRST_OF_ALL.format(1)
+    assert room.stage.reader.heard[-1].about == 1
+
+
+async def test_another_is_the_same_request_with_another_seed(room: Room) -> None:
+    first = await room.picture(prompt="a red fox", seed=7)
+    room.stage.reader.understood["another"] = change("a red fox", again=True)
+    await room.ann.send("another", reply_to=first)
+    order, reply = await painted(room, 2)
+    assert order.request.prompt == "a red fox" and order.request.seed != 7
+    assert reply.content.startswith("-# Same words, new seed · from [picture 1]")
+
+
+@pytest.mark.parametrize(
+    ("between", "pressed"), [(("revise", "create"), "Change the picture"), (("chat", "revise"), "Change the picture")]
+)
+async def test_a_close_call_is_asked_back_with_two_buttons(
+    room: Room, between: tuple[Intent, Intent], pressed: str
+) -> None:
+    first = await room.picture(prompt="a red fox")
+    read = change("a blue fox")
+    room.stage.reader.understood["a blue one"] = Interpreted(
+        intent=between[0], second=between[1], sure=False, picture=1, prompt="a blue one", changed=read.changed
+    )
+    await room.ann.send("a blue one", reply_to=first)
+    back = (await room.answers(2))[1]
+    assert back.content == BACK[frozenset(between)] and len(labels(back)) == 2 and pressed in labels(back)
+    room.stage.reader.understood["a blue one"] = read
+    await room.ann.click(back, label=pressed)
+    order, reply = await painted(room, 2)
+    assert order.request.prompt == "a blue fox" and "a ~~red~~ **blue** fox" in reply.content
+
+
+async def test_what_cannot_be_changed_gets_one_clear_sentence(room: Room) -> None:
+    understood = room.stage.reader.understood
+    understood["make it blue"] = Interpreted(intent="create", second="ask", sure=True, nothing_there=True)
+    await room.ann.send(f"{room.mention} make it blue")
+    assert (await room.answers(1))[0].content == NOTHING_THERE
+    first = await room.picture(prompt="a red fox")
+    understood["blue and green"] = change("a green fox", conflict=("blue", "green"))
+    await room.ann.send("blue and green", reply_to=first)
+    assert (await room.answers(3))[2].content == CONTRADICTION.format("blue", "green")
+    understood["wider"] = change("a red fox", shape="wide")
+    await room.ann.send("wider", reply_to=first)
+    assert "128x128 pixels only" in (await room.answers(4))[3].content
+    assert len(room.stage.worker.orders) == 1
+
+
+async def test_a_reply_to_a_deleted_picture_or_to_one_on_its_way_says_so(room: Room) -> None:
+    first = await room.picture(prompt="a red fox")
+    _, job = await started(room.driver, room.stage.worker, prompt="a dog")
+    on_its_way = room.said()[-1]
+    room.stage.reader.understood["make it blue"] = change("a blue fox")
+    await room.ann.send("make it blue", reply_to=on_its_way)
+    assert (await room.answers(3))[2].content == UNFINISHED
+    room.stage.worker.finish(job)
+    await room.stage.stored(job)
+    picture = await room.stage.parts.studio.picture(1)
+    assert picture is not None
+    await room.stage.bot.conversation.delete(1, picture.owner)
+    await room.ann.send("make it blue", reply_to=first)
+    assert (await room.answers(4))[3].content == DELETED
+    assert len(room.stage.worker.orders) == 2
+
+
+def test_a_change_is_marked_word_by_word() -> None:
+    assert discord_change("a fox", "a fox wearing a hat, at night") == "a fox **wearing a hat, at night**"
+    assert discord_change("a fox *in* snow", "a fox") == "a fox ~~\\* in \\* snow~~"
+    assert plain_change("two cats", "three cats") == "[two] *three* cats"
+    assert plain_change("a fox", "a fox") == "a fox"
