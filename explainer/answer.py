@@ -13,16 +13,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from explainer import evidence, experiments, premises
-from explainer.evidence import Fact, title_of
-from explainer.language import PARTS, Spelling, sentences, stripped, words
+from explainer.evidence import EXPLAINED, Fact, title_of
+from explainer.language import PARTS, STOP, TWO_IN_ONE, Spelling, expanded, plain, sentences, stripped, words
 from explainer.messages import Answer, Evidence, Figure, Offer, Question, Route, SeenPicture, Source, Want
 from explainer.passages import Passage
-from explainer.pointing import Pointing, default_picture, point
+from explainer.pointing import FIELDS, Pointing, default_picture, point
 from explainer.reading import Reading, read
 from explainer.retrieve import Hit, Index
 
 LEAST: Final = 0.36  # score below which nothing on record answers
 LEAST_COSINE: Final = 0.44  # and nearness of the best example: single words in common are not enough
+HARDLY: Final = 0.31  # score and nearness from which a passage is offered as what may be meant
+HARDLY_COSINE: Final = 0.38
 LEAST_PART: Final = 0.50  # score from which a second question in one message is answered too
 CLOSE: Final = 0.05  # a second passage so near the first is mentioned too
 REASON: Final = 0.42  # score from which a passage may give the reason behind a fact
@@ -31,6 +33,13 @@ DEFINING: Final = re.compile(
     r"^(?:what (?:is|are|does|do) (?:an? )?(?!the\b|my\b|its\b|this\b)|what's an? |why (?:do|does|are"
     r"|is) (?!the\b|my\b|this\b|it\b)|how (?:do|does) |can |do |does )",
     re.IGNORECASE,
+)
+ASKS: Final = re.compile(
+    r"^(?:what|how|which|who|whose|when|why|where|is|are|was|were|did|does|do|can|could|would|has|have)\b",
+    re.IGNORECASE,
+)
+OWN_ONE: Final = re.compile(
+    r"\b(?:my|mine|our)\b.*\b(?:picture|image|one|drawing|prompt)\b|\b(?:this|that) (?:picture|image)\b", re.IGNORECASE
 )
 FIELD_WORDS: Final = {
     key: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
@@ -56,6 +65,50 @@ FIELD_WORDS: Final = {
     }.items()
 }
 OF_COPYING: Final = frozenset({"originality/what-did-you-copy", "pocket/nearest-training-pictures"})
+SAME_THING: Final = 0.40  # likeness of a phrase and a prompt from which the one may call the other ...
+APART: Final = 0.12  # ... where no other prompt comes so near
+EXPLAINS: Final = 0.12
+BRIEF: Final = 8  # words of a question that asks for one thing
+CALLED: Final = re.compile(r"\b(?:the|my|that|this|your)\s+((?:[a-z'-]+\s*){1,7})")
+ENDS: Final = frozenset(
+    [
+        "did",
+        "does",
+        "do",
+        "was",
+        "were",
+        "is",
+        "are",
+        "have",
+        "has",
+        "had",
+        "get",
+        "got",
+        "take",
+        "took",
+        "use",
+        "used",
+        "need",
+        "needed",
+        "come",
+        "came",
+        "look",
+        "make",
+        "made",
+        "please",
+        "again",
+        "and",
+        "or",
+        "which",
+        "what",
+        "how",
+        "when",
+        "who",
+        "why",
+        "have",
+    ]
+)
+DEFINITE: Final = re.compile(r"\b(?:the|its|this|that|his|her|their|my)\s", re.IGNORECASE)
 SAME_TOPIC: Final = 0.06  # for a question that leans on the one before
 MORE_WORDS: Final = re.compile(
     r"\b(?:most|more|longest|longer|highest|higher|largest|larger|biggest|bigger|slowest|slower)\b"
@@ -120,8 +173,10 @@ class Answerer:
         return self._draft(question).finished()
 
     def _draft(self, question: Question) -> Draft:
-        pieces = [piece for piece in PARTS.split(question.text) if len(words(stripped(piece))) >= 3]
-        if question.text.count("?") < 2 or len(pieces) < 2:
+        split = PARTS if COMPARING.search(question.text) else TWO_IN_ONE
+        pieces = [piece for piece in split.split(question.text) if len(words(stripped(piece))) >= 3]
+        pieces = [piece for piece in pieces if ASKS.search(stripped(expanded(piece)))]
+        if len(pieces) < 2:
             return self._one(question)[0]
         drafts = [self._one(_only(question, piece)) for piece in pieces[:3]]
         good = [draft for draft, score in drafts if score >= LEAST_PART and draft.route != "no record"]
@@ -135,16 +190,20 @@ class Answerer:
         pointing = point(question, reading.text)
         if reading.context and not pointing.explicit:
             pointing = _carried(question, reading, pointing)
+        pointing = self._meant(question, reading, pointing)
         hits = self._index.rank(reading.variants, reading.muted)
         if reading.context:
             earlier = next(hit.key for hit in self._index.rank({reading.context: 1.0}) if hit.domain == "passage")
             if reading.more:
                 return self._more(earlier, question), 1.0
             hits = kept_to(earlier.partition("/")[0], hits)
+        if reading.context and reading.judging:
+            hits = self._explaining(hits, reading)
         hits = weighed(hits, reading, pointing)
         best = hits[0]
         if best.score < LEAST or best.cosine < LEAST_COSINE:
-            return self._nothing(hits, question), best.score
+            may_be = best.domain == "passage" and best.score >= HARDLY and best.cosine >= HARDLY_COSINE
+            return self._perhaps(best) if may_be else self._nothing(hits, question), best.score
         make: dict[str, Callable[[], Draft]] = {
             "passage": lambda: self._knowledge(hits, question, pointing, reading),
             "facts": lambda: self._facts(hits, question, pointing, reading),
@@ -153,6 +212,29 @@ class Answerer:
             "talk": lambda: Draft(route="small talk", text=evidence.TALK[best.key]),
         }
         return make[best.domain](), best.score
+
+    def _meant(self, question: Question, reading: Reading, pointing: Pointing) -> Pointing:
+        """Where no picture was named by its own words, the one that is called by words of like meaning, if one is."""
+        if pointing.explicit or question.about is not None or len(question.pictures) < 2:
+            return pointing
+        called = [
+            phrase for match in CALLED.finditer(plain(reading.text).lower()) if (phrase := _thing(match.group(1)))
+        ]
+        if not called:
+            return pointing
+        near = self._index.likeness(called[:3], [picture.run.request.prompt for picture in question.pictures]).max(
+            axis=0
+        )
+        best, second = sorted(near, reverse=True)[:2]
+        if best < SAME_THING or best - second < APART:
+            return pointing
+        return Pointing(pictures=(question.pictures[int(near.argmax())],), explicit=True, called=True)
+
+    def _explaining(self, hits: Sequence[Hit], reading: Reading) -> list[Hit]:
+        """The hits, with the passage raised that explains the field that was asked for before."""
+        earlier = self._index.rank({reading.context: 1.0})[0]
+        passage = EXPLAINED.get(earlier.key) if earlier.domain == "facts" else None
+        return [replace(hit, score=hit.score + EXPLAINS) if hit.key == passage else hit for hit in hits]
 
     # --- knowledge -----------------------------------------------------------------------------
 
@@ -317,6 +399,14 @@ class Answerer:
             draft.picture = pointing.pictures[0].id
         return draft
 
+    def _perhaps(self, best: Hit) -> Draft:
+        """What may be meant, told as such."""
+        passage = self._passages[best.key]
+        more = " ".join(sentences(passage.text)[:3])
+        draft = Draft(route="knowledge", text=f"I am not sure that I got your question. Perhaps this helps: {more}")
+        self._cite(draft, passage, more)
+        return draft
+
     def _nothing(self, hits: Sequence[Hit], question: Question) -> Draft:
         text = evidence.MISSING["world"].text
         near = next((self._passages[hit.key] for hit in hits if hit.domain == "passage"), None)
@@ -360,6 +450,18 @@ class Answerer:
         return draft
 
 
+def _thing(phrase: str) -> str:
+    """What a phrase after "the" or "my" names, up to where the question goes on; empty where it names a field of a record."""
+    kept: list[str] = []
+    for word in phrase.split():
+        if word in ENDS:
+            break
+        kept.append(word)
+    while kept and kept[-1] in STOP:
+        kept.pop()
+    return " ".join(kept) if any(word not in FIELDS and word not in STOP for word in kept) else ""
+
+
 # --- deciding ------------------------------------------------------------------------------------
 
 
@@ -380,31 +482,38 @@ def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[H
     """The hits with what the form of the question says for and against each kind."""
     shifts = {"passage": 0.0, "facts": 0.0, "missing": 0.0, "acts": 0.0, "talk": 0.0}
     if not pointing.pictures:
-        shifts |= {"facts": -0.03, "acts": -0.10}
-    elif pointing.explicit:
+        shifts |= {"facts": 0.06 if OWN_ONE.search(reading.text) else -0.03, "acts": -0.10}
+    elif pointing.explicit or pointing.called:
         shifts["facts"] += 0.05
         shifts["acts"] += 0.02
     if reading.about_a_run and pointing.pictures:
         shifts["facts"] += 0.03
         shifts["missing"] += 0.02
-    if reading.general and not pointing.explicit and not reading.about_a_run:
+    named = fields_named(reading) if pointing.pictures else frozenset()
+    definite = bool(named) and bool(DEFINITE.search(reading.core)) and len(words(reading.core)) <= BRIEF
+    if reading.general and not pointing.explicit and not reading.about_a_run and not definite:
         shifts["passage"] += 0.04
-    if reading.why and not pointing.explicit:
+    if reading.why and not pointing.explicit and not pointing.called:
         shifts["passage"] += 0.03
     if len(pointing.pictures) >= 2 and COMPARING.search(reading.text):
         shifts["facts"] += 0.08
     alone = {"compare"} if len(pointing.pictures) < 2 and not COMPARING.search(reading.text) else set()
-    named = fields_named(reading) if pointing.pictures else frozenset()
-    if reading.context and reading.why:
+    if reading.context and (reading.why or reading.judging):
         shifts["passage"] += 0.08  # the fact has been told already
-    if reading.context and not reading.why and (pointing.explicit or reading.about_a_run) and pointing.pictures:
+    if (
+        reading.context
+        and not reading.why
+        and not reading.judging
+        and (pointing.explicit or reading.about_a_run)
+        and pointing.pictures
+    ):
         shifts["facts"] += 0.10
     moved = [
         replace(
             hit,
             score=hit.score
             + shifts[hit.domain]
-            + NAMED * (hit.domain == "facts" and hit.key in named)
+            + (NAMED + 0.04 * definite) * (hit.domain == "facts" and hit.key in named)
             - NAMED * (hit.domain == "facts" and hit.key in alone),
         )
         for hit in hits

@@ -628,6 +628,20 @@ COMPARED: Final = (
 )
 
 
+EXPLAINED: Final = {  # by which passage a field is explained, for whoever asks whether what it says is much or usual
+    "steps": "sampling/more-steps-better",
+    "seconds": "cost/speed",
+    "guidance": "guidance/too-much-guidance",
+    "size": "editing/aspect-ratio",
+    "words": "text/token-limit",
+    "noise levels": "frames/noise-level-and-step",
+    "seed": "seeds/what-a-seed-is",
+    "format": "cost/number-formats",
+    "start": "editing/strength",
+    "scheduler": "sampling/what-a-scheduler-does",
+}
+
+
 # --- what is not recorded ------------------------------------------------------------------------
 
 

@@ -218,11 +218,20 @@ TAGS: Final = re.compile(
 )
 SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\s\"”’)]+(?=[A-Z“\"(0-9])")
 PARTS: Final = re.compile(r"[?!;\n]+|\.(?=\s)|\s+-+\s+|,?\s+(?:btw|but|also)\s+", re.IGNORECASE)
+TWO_IN_ONE: Final = re.compile(
+    rf"{PARTS.pattern}|,?\s+and\s+(?=(?:also |then )?(?:what|how|which|who|whose|when|why|where)\b)", re.IGNORECASE
+)
+EMPHASIS: Final = re.compile(r"\b(?:even|actually|literally|basically|honestly|exactly|really)\s+(?=\w)", re.IGNORECASE)
 PREFIXES: Final = ("re", "un", "over", "under", "non", "pre", "de", "anti", "mis")
 SHORTHAND: Final = {
     "u": "you", "ur": "your", "r": "are", "pls": "please", "plz": "please", "pic": "picture", "pics": "pictures", "img": "image",
     "cuz": "because", "wanna": "want to", "gonna": "going to", "dont": "don't", "didnt": "didn't", "whats": "what is", "hows": "how is",
     "wheres": "where is", "whos": "who is", "cant": "can't", "isnt": "isn't", "doesnt": "doesn't", "im": "i am", "tho": "though",
+    "wich": "which", "ppl": "people", "smth": "something", "sth": "something", "abt": "about", "bc": "because", "thats": "that is",
+    "theres": "there is", "gimme": "give me", "lemme": "let me", "dunno": "don't know", "idk": "i don't know", "kinda": "kind of",
+    "wont": "won't", "wasnt": "wasn't", "couldnt": "couldn't", "shouldnt": "shouldn't", "arent": "aren't", "werent": "weren't",
+    "youre": "you are", "theyre": "they are", "youve": "you have", "ive": "i have", "id": "i would", "wdym": "what do you mean",
+    "em": "them", "ya": "you", "yer": "your", "cos": "because", "coz": "because", "thru": "through", "vs": "versus", "diff": "difference",
     "thx": "thanks", "y": "why", "b4": "before", "eli5": "explain simply", "cfg": "guidance scale cfg",
 }  # fmt: skip
 
@@ -274,7 +283,9 @@ def sentences(text: str) -> list[str]:
 
 def expanded(text: str) -> str:
     """The text with chat shorthand written out."""
-    return re.sub(r"[\w']+", lambda match: SHORTHAND.get(match.group().lower(), match.group()), plain(text))
+    whole = re.sub(r"\bw/o\b", "without", plain(text), flags=re.IGNORECASE)
+    whole = re.sub(r"\bw/\s?", "with ", whole, flags=re.IGNORECASE)
+    return re.sub(r"[\w']+", lambda match: SHORTHAND.get(match.group().lower(), match.group()), whole)
 
 
 def stripped(text: str) -> str:
@@ -282,6 +293,7 @@ def stripped(text: str) -> str:
     core = FILLERS.sub("", ORDERS.sub(" ", text).strip())
     for _ in range(2):
         core = TAGS.sub("", core)
+    core = EMPHASIS.sub("", core)
     return core.strip(" ,;:-") or text.strip()
 
 

@@ -27,8 +27,15 @@ NUMBERED: Final = re.compile(r"(?:\b(?:picture|image|pic|number|no\.?|nr\.?)\s*#
 BEFORE: Final = re.compile(
     r"\b(?:one|picture|image)\s+before(?:\s+(?:the|my)\s+(\w+)|\s+(?:that|this|it))?|\bprevious\b|\bbefore that\b"
 )
-TWO: Final = re.compile(r"\b(?:both|these two|those two|the two|two pictures|last two|previous two|each other)\b")
-OTHER: Final = re.compile(r"\bthe other(?: one| picture)?\b")
+TWO: Final = re.compile(
+    r"\b(?:both|(?:these|those|the|my|our|your) two|two pictures|two of (?:mine|them)|last two|previous two|each other"
+    r"|the pair)\b"
+)
+OTHER: Final = re.compile(r"\b(?:the|my) other(?: one| picture)?\b")
+BESIDE: Final = re.compile(
+    r"differ|compare|between|\bthan\b|\bsame\b|\bversus\b|\bvs\b|\band (?:this|it|that)\b|\b(?:this|it|that)(?: one)? and\b"
+)
+DETERMINED: Final = re.compile(r"\b(?:the|my|this|that|your|our)\s+((?:[\w'-]+\s*){1,3})")
 THIS: Final = re.compile(r"\b(?:this|it|its|here|that one)\b")
 MINE: Final = re.compile(r"\b(?:my|mine)\b")
 NAMED: Final = re.compile(
@@ -184,6 +191,35 @@ FIELDS: Final = frozenset(
         "value",
         "values",
         "count",
+        "bit",
+        "bits",
+        "part",
+        "stuff",
+        "process",
+        "diffusion",
+        "work",
+        "job",
+        "drawing",
+        "painting",
+        "masterpiece",
+        "artwork",
+        "creation",
+        "piece",
+        "guy",
+        "fact",
+        "truth",
+        "point",
+        "case",
+        "story",
+        "idea",
+        "mind",
+        "brain",
+        "head",
+        "program",
+        "software",
+        "internet",
+        "web",
+        "world",
     ]
 )
 
@@ -194,6 +230,7 @@ class Pointing:
 
     pictures: tuple[SeenPicture, ...]  # in the order of being named; the one that is meant by default if none is
     explicit: bool  # it was named, not just meant by default
+    called: bool = False  # a thing that a picture shows was spoken of as "the fox", "my fox"
     absent: str | None = None  # a thing that was named and that no picture here shows
 
 
@@ -206,16 +243,26 @@ def point(question: Question, text: str) -> Pointing:
     found = _mentions(low, everything, pool, default)
     if TWO.search(low) and len(pool) >= 2 and len(found) < 2:
         found = list(pool[-2:])
-    if OTHER.search(low) and default is not None and len(everything) == 2:
-        found = [picture for picture in everything if picture.id != default.id]
+    if OTHER.search(low) and default is not None and len(pool) == 2 and default in pool:
+        found = [picture for picture in pool if picture.id != default.id]
     if not found and len(pool) < len(everything) and pool and not MINE.search(low):
         found = [pool[-1]]
     if found:
         return Pointing(
-            pictures=tuple({picture.id: picture for picture in found}.values()), explicit=len(everything) > 1
+            pictures=tuple({picture.id: picture for picture in found}.values()),
+            explicit=len(everything) > 1,
+            called=is_called(low, found),
         )
     absent = named_absent(low, everything)
     return Pointing(pictures=() if default is None else (default,), explicit=False, absent=absent)
+
+
+def is_called(low: str, pictures: Sequence[SeenPicture]) -> bool:
+    """Whether something that these pictures show is spoken of as a certain one: "the fox", "my blue fox"."""
+    names = {name for picture in pictures for name in names_of(picture)}
+    return any(
+        stem(word.removesuffix("'s")) in names for match in DETERMINED.finditer(low) for word in match.group(1).split()
+    )
 
 
 def default_picture(question: Question, low: str = "") -> SeenPicture | None:
@@ -274,12 +321,7 @@ def _mentions(
         if pool and -len(pool) <= place < len(pool):
             found.append((match.start(), pool[place]))
     this = THIS.search(low)
-    if (
-        this is not None
-        and default is not None
-        and found
-        and re.search(r"differ|compare|between|than|\band\b|same", low)
-    ):
+    if this is not None and default is not None and found and BESIDE.search(low):
         found.append((this.start(), default))
     return [picture for _, picture in sorted(found, key=lambda item: item[0])]
 
@@ -319,6 +361,8 @@ def named_absent(low: str, pictures: Sequence[SeenPicture]) -> str | None:
     owners = {picture.owner.lower() for picture in pictures}
     for match in NAMED.finditer(low):
         word = match.group(1)
-        if word not in FIELDS and word not in STOP and stem(word) not in known and word not in owners:
+        if word in FIELDS or word in STOP or word in SMALL_NUMBERS or word in owners:
+            continue
+        if stem(word) not in known:
             return word
     return None

@@ -23,9 +23,10 @@ POINTERS: Final = re.compile(
     r"(?:\b(?:picture|image|pic|number|step|frame|no\.?|in|after|at step)\s*#?\s*|#)\d+\b", re.IGNORECASE
 )
 ASKED: Final = re.compile(
-    r"\b(?:ask(?:ed)?(?:\s+you)?\s+for|type[d]?|wrote|write|said|mention(?:ed)?|wanted|the\s+words?"
+    r"\b(?:ask(?:ed)?(?:\s+you)?\s+for|type[d]?|wrote|write|said|say|mention(?:ed)?|wanted|the\s+words?"
     r"|forgot(?:\s+about)?|missed|include[d]?)\s+"
-    r"(?:that\s+)?(?:(?:i\s+)?asked\s+for\s+|i\s+wanted\s+)?(?:an?|the|some|any|my|word)?\s*[\"']?([a-z]{2,})",
+    r"(?:that\s+)?(?:(?:i\s+)?asked\s+for\s+|i\s+wanted\s+)?(?:(?:anything|something|a word)\s+)?(?:about\s+|of\s+)?"
+    r"(?:an?|the|some|any|my|word)?\s*[\"']?([a-z]{2,})",
 )
 WORD_IN: Final = re.compile(
     r"[\"']?([a-z]{2,})[\"']?\s+(?:was\s+)?(?:in|into|part of)\s+(?:the|my|its|that)\s+(?:negative\s+)?prompt"

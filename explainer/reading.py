@@ -39,12 +39,23 @@ GENERAL: Final = re.compile(
     r"|who|would|could|should|may|if|some|every|everybody)\b",
     re.IGNORECASE,
 )
+JUDGING: Final = re.compile(
+    r"\b(?:is|was|are|were|isn'?t|wasn'?t|sounds?|seems?) (?:that|it|this|those|they)?\s*(?:really |quite |rather |very |considered )?"
+    r"(?:a lot|many|much|normal|usual|typical|good|bad|slow|fast|quick|high|low|big|small|enough|few|little|ok(?:ay)?|standard"
+    r"|too \w+)\b",
+    re.IGNORECASE,
+)
 ABOUT_A_RUN: Final = re.compile(
     r"\b(?:this|that one|it|its|mine|these|those|here|this one|did you use|you used|you use|was it|was this"
     r"|did it|picture \d+|#\d+|my (?:picture|pic|image|prompt|last"
     r"|first|fox|cat|negative|photo|one|sentence|word|words|text))\b",
     re.IGNORECASE,
 )
+ELLIPSIS: Final = re.compile(
+    r"^(?:(?:and|but|or|so|ok|what about|how about|same for|and what about|and how about|with|for)\s+)+((?:[\w'-]+\s*){1,3})\??$",
+    re.IGNORECASE,
+)
+MOST_SWAPS: Final = 4
 MOST_BACK: Final = 3  # questions that one may lean on, one after the other
 MASKED: Final = 0.92  # what a question counts that names a picture by what it shows, beside the one that does not
 SHORT: Final = 8  # words; a longer question says itself what it is about
@@ -64,6 +75,7 @@ class Reading:
     about_a_run: bool  # it points at a picture or its making
     more: bool  # it only asks for more of the last answer
     sure: bool  # it only doubts the last answer
+    judging: bool  # it asks whether what was told is much, usual or good
 
 
 def read(question: Question, spelling: Spelling) -> Reading:
@@ -82,9 +94,14 @@ def read(question: Question, spelling: Spelling) -> Reading:
     variants[core] = 1.0
     if masked != core:
         variants = {variant: weight * MASKED for variant, weight in variants.items()} | {masked: 1.0}
+    generic = _without_names(masked, question)
+    if generic != masked:
+        variants[generic] = 0.97
     if context:
         context = _masked(context, question)
-        variants[f"{context} {masked}"] = 0.95
+        swapped = _swapped(context, text) if not _pointers(question) & set(content(core)) else []
+        variants |= dict.fromkeys(swapped, 1.0)
+        variants[f"{context} {masked}"] = 0.80 if swapped else 0.95
         if not set(content(core)) - set(content(context)) - _pointers(question):
             variants[context] = 1.0  # "and the robot?" asks the same of another picture
     return Reading(
@@ -98,6 +115,7 @@ def read(question: Question, spelling: Spelling) -> Reading:
         about_a_run=bool(ABOUT_A_RUN.search(text)),
         more=bool(MORE.search(plain(core))),
         sure=bool(SURE.search(plain(core))),
+        judging=bool(JUDGING.search(core)),
     )
 
 
@@ -122,6 +140,21 @@ def _masked(text: str, question: Question) -> str:
         if names
         else text
     )
+
+
+def _without_names(text: str, question: Question) -> str:
+    """The text with "thing" for what the pictures show: what is asked counts, not of which thing."""
+    names = {name for picture in question.pictures for name in names_of(picture)}
+    return re.sub(r"[\w'-]+", lambda word: "thing" if stem(word.group().lower()) in names else word.group(), text)
+
+
+def _swapped(context: str, text: str) -> list[str]:
+    """ "and text?" after "why are hands hard?": the earlier question with each of its things replaced by the new one."""
+    match = ELLIPSIS.match(plain(text).strip(" ?!."))
+    if match is None or not content(match.group(1)):
+        return []
+    telling = [word for word in words(context) if content(word)]
+    return [re.sub(rf"\b{re.escape(word)}\b", match.group(1), context.lower()) for word in telling[:MOST_SWAPS]]
 
 
 def leans(text: str) -> bool:

@@ -127,6 +127,11 @@ class Index:
         hits = [self._hit(i, best, float(lexical[i])) for i in range(len(self.entries))]
         return sorted(hits, key=lambda hit: -hit.score)
 
+    def likeness(self, texts: Sequence[str], others: Sequence[str]) -> Vectors:
+        """How near each text comes to each of the others: cosines, shape (len(texts), len(others))."""
+        near: Vectors = self._encoder.encode(texts) @ self._encoder.encode(others).T
+        return near
+
     def _hit(self, i: int, best: Vectors, lexical: float) -> Hit:
         asked = np.sort(best[self._asked[i]])[::-1]
         nearest, around = float(asked[0]), float(asked[:3].mean())
