@@ -39,7 +39,9 @@ ASKS: Final = re.compile(
     re.IGNORECASE,
 )
 OWN_ONE: Final = re.compile(
-    r"\b(?:my|mine|our)\b.*\b(?:picture|image|one|drawing|prompt)\b|\b(?:this|that) (?:picture|image)\b", re.IGNORECASE
+    r"\b(?:did|had|was|were) (?:the|my|that|this|it)\b|"
+    r"\b(?:my|mine|our)\b.*\b(?:picture|image|one|drawing|prompt)\b|\b(?:this|that) (?:picture|image)\b",
+    re.IGNORECASE,
 )
 FIELD_WORDS: Final = {
     key: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
@@ -482,7 +484,7 @@ def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[H
     """The hits with what the form of the question says for and against each kind."""
     shifts = {"passage": 0.0, "facts": 0.0, "missing": 0.0, "acts": 0.0, "talk": 0.0}
     if not pointing.pictures:
-        shifts |= {"facts": 0.06 if OWN_ONE.search(reading.text) else -0.03, "acts": -0.10}
+        shifts |= {"facts": 0.10 if OWN_ONE.search(reading.text) else -0.03, "acts": -0.10}
     elif pointing.explicit or pointing.called:
         shifts["facts"] += 0.05
         shifts["acts"] += 0.02
