@@ -6,6 +6,7 @@ import discord
 
 from bot import wording
 from generation.events import Loading
+from generation.experiments import Study
 from generation.request import GenerationRequest, RunFacts
 from generation.touches import TOUCHES, touches_done
 
@@ -91,6 +92,19 @@ def timelapse(file: str) -> discord.Embed:
     """The timelapse, in the attached file; it stands under the finished picture."""
     card = discord.Embed(description="The same as a timelapse", colour=DONE_COLOUR)
     return card.set_image(url=f"attachment://{file}")
+
+
+def studied(study: Study, file: str) -> discord.Embed:
+    """What came of making a picture again, in the attached file."""
+    card = discord.Embed(description=wording.escaped(study.summary()), colour=DONE_COLOUR)
+    card.set_footer(text=f"Picture {study.picture}, made again with one thing changed")
+    return card.set_image(url=f"attachment://{file}")
+
+
+def word_maps(picture_id: int, text: str, file: str) -> discord.Embed:
+    """Where words were attended to, in the attached file."""
+    card = discord.Embed(description=wording.escaped(text), colour=DONE_COLOUR)
+    return card.set_footer(text=f"Picture {picture_id}").set_image(url=f"attachment://{file}")
 
 
 def failed(request: GenerationRequest, sentence: str, reference: str | None = None) -> discord.Embed:

@@ -18,6 +18,7 @@ from bot.boards import Boards
 from bot.cogs.admin import AdminCog
 from bot.cogs.backstage import BackstageCog
 from bot.cogs.chat import Chat
+from bot.cogs.compare import CompareCog
 from bot.cogs.explain import Explain
 from bot.cogs.history import History
 from bot.cogs.imagine import Imagine
@@ -26,6 +27,7 @@ from bot.cogs.models import ModelsCog
 from bot.cogs.original import OriginalCog
 from bot.cogs.privacy import Privacy
 from bot.cogs.queue import QueueCog
+from bot.comparisons import Comparisons
 from bot.conversation import Conversation
 from bot.delivery import Delivery, Spawn
 from bot.dialogue import Dialogue
@@ -40,7 +42,7 @@ from bot.recollection import Recollection
 from bot.routing import ReadingRouter
 from bot.settings import Settings
 from bot.talk import Talk
-from bot.views import admin, beneath, offer, picture, privacy, queue, talk, tour
+from bot.views import admin, beneath, comparison, offer, picture, privacy, queue, talk, tour
 from generation.administration import Administration
 from generation.backstage import Backstage
 from generation.laboratory import Laboratory
@@ -69,6 +71,7 @@ class DarkroomBot(commands.Bot):
     exhibits: Exhibits
     backstage: Backstage
     laboratory: Laboratory
+    comparisons: Comparisons
     offers: Offers
     memory: Memory
     talk: Talk
@@ -118,6 +121,7 @@ class DarkroomBot(commands.Bot):
         self.laboratory = Laboratory(studio)
         self.backstage = Backstage(studio)
         self.offers = Offers(self.conversation, self.delivery)
+        self.comparisons = Comparisons(self.laboratory, self.delivery)
         self.memory = Memory(self.parts.database, self.parts.files, studio)
         self.talk = Talk(self.conversation, self.memory, self.parts.desk, router=ReadingRouter(self.parts.desk))
         self.dialogue = Dialogue(self)
@@ -134,11 +138,12 @@ class DarkroomBot(commands.Bot):
         await self.add_cog(AdminCog(self))
         await self.add_cog(OriginalCog(self))
         await self.add_cog(BackstageCog(self))
+        await self.add_cog(CompareCog(self))
         await self.add_cog(MetadataCog(self))
         self.add_dynamic_items(
             *picture.BUTTONS, *beneath.BUTTONS, *tour.BUTTONS, *talk.BUTTONS, *privacy.BUTTONS, *offer.BUTTONS
         )
-        self.add_dynamic_items(*queue.BUTTONS, *admin.BUTTONS)
+        self.add_dynamic_items(*queue.BUTTONS, *admin.BUTTONS, *comparison.BUTTONS)
         await self.tree.sync()
         await self.delivery.start()
 

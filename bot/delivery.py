@@ -42,6 +42,7 @@ from bot.places import (
 from bot.postbox import Letter, Postbox, Undeliverable
 from generation.errors import GenerationError
 from generation.events import STARTING, Loading
+from generation.experiments import StudyPlan
 from generation.queue import FRESH
 from generation.request import GenerationRequest
 from generation.studio import (
@@ -51,6 +52,7 @@ from generation.studio import (
     JobFailed,
     JobProgressed,
     JobStarted,
+    JobStudied,
     JobUpdate,
     Origin,
     Place,
@@ -111,7 +113,7 @@ class _Followed:
 
     def hear(self, update: JobUpdate) -> None:
         self.latest = update.after(self.latest) if isinstance(update, JobProgressed) else update
-        if isinstance(update, JobDone | JobFailed | JobCancelled):
+        if isinstance(update, JobDone | JobStudied | JobFailed | JobCancelled):
             self.end()
         self._news.set()
 
@@ -217,10 +219,11 @@ class Delivery:
         strip: bool = False,
         origin: Origin = FRESH,
         note: str | None = None,
+        study: StudyPlan | None = None,
     ) -> None:
         """Answer the interaction at once, store the request as a job, and keep the answer true from then on.
 
-        `note` stands above it.
+        `note` stands above it. `study`: make that instead, of which `request` is the heaviest part.
 
         Raises:
             NotAllowed: the bot may not show pictures there.
@@ -237,7 +240,10 @@ class Delivery:
             assert answer.message_id is not None  # Discord names the message that it has just made
             place = place_of(interaction, answer.message_id, with_strip=strip, private=origin.private)
             try:
-                job = await self._conversation.submit(request, owner_of(interaction), place, origin)
+                if study is not None:
+                    job = await self._studio.submit_study(study, owner_of(interaction), place)
+                else:
+                    job = await self._conversation.submit(request, owner_of(interaction), place, origin)
             except Exception:
                 with contextlib.suppress(discord.HTTPException):
                     await interaction.delete_original_response()
@@ -480,6 +486,9 @@ class Delivery:
     async def _last_letter(self, followed: _Followed, limit: int) -> Letter:
         """The end of the job, from the store."""
         job = await self._studio.job(followed.job.id) or followed.job
+        study = await self._studio.study_of(job.id) if job.study is not None and job.state == DONE else None
+        if study is not None:
+            return await letters.studied(study, file_limit=limit)
         picture = await self._studio.picture_of(job.id) if job.state == DONE else None
         if picture is not None:
             strip = await self._strip(picture.id) if followed.place.with_strip else None

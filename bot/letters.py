@@ -19,8 +19,11 @@ from bot.places import DEFAULT_FILE_LIMIT
 from bot.postbox import Attachment, Letter
 from bot.views.beneath import touch_buttons
 from bot.views.picture import job_buttons, picture_buttons
+from bot.views.talk import Ask
 from generation.events import Progress
+from generation.experiments import Study
 from generation.pictures.credentials import ROOM
+from generation.pictures.experiment import draw_experiment
 from generation.pictures.fitting import fitting
 from generation.pictures.preview import render_preview
 from generation.request import GenerationRequest
@@ -126,6 +129,19 @@ def _descent(picture: Picture) -> str | None:
     if picture.parent is None or picture.method is None:
         return None
     return f"From picture {picture.parent}: {method_words(picture.method, picture.run.request)}"
+
+
+async def studied(study: Study, *, file_limit: int = DEFAULT_FILE_LIMIT) -> Letter:
+    """What came of making a picture again: a grid with a number for each cell."""
+    drawn = await asyncio.to_thread(draw_experiment, study)
+    content, suffix = await asyncio.to_thread(fitting, drawn, ".png", file_limit)
+    name = f"compared-{study.picture}{suffix}"
+    figure = Attachment(name=name, content=content, description=study.summary()[:ALT_TEXT_LIMIT])
+    return Letter(
+        embeds=(cards.studied(study, name),),
+        attachments=(figure,),
+        buttons=lambda: discord.ui.View(timeout=None).add_item(Ask(study.picture)),
+    )
 
 
 def _read_fitting(path: Path, file_limit: int) -> tuple[bytes, str]:

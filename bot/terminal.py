@@ -32,9 +32,11 @@ from generation.models import ModelInfo, Models
 from generation.pictures.draw import PictureError, open_rgb
 from generation.pictures.strip import choose_steps, draw_strip
 from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
+from generation.pictures.words import draw_word_maps
 from generation.request import GenerationRequest, RunFacts, make_request, parse_size
 from generation.touches import TOUCHES
 from generation.vocabulary import Lexicons
+from generation.word_maps import WordMaps, masses
 
 HELP = "make one picture and write it to a file"
 
@@ -55,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     strip: Path | None
     noisy: bool
     timelapse: Path | None
+    words: Path | None
     facts: Path | None
 
 
@@ -104,6 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strip", type=Path, metavar="S.png", help="also the way from noise to picture, in frames")
     parser.add_argument("--noisy", action="store_true", help="show the noisy latents in the strip as well")
     parser.add_argument("--timelapse", type=Path, metavar="T.webp", help="also the way as an animation")
+    parser.add_argument("--words", type=Path, metavar="W.png", help="also where each word was attended to")
     parser.add_argument(
         "--touch",
         action="append",
@@ -176,6 +180,7 @@ def make_plan(arguments: argparse.Namespace, models: Models) -> Plan:
             ("--out", arguments.out, ".png"),
             ("--strip", arguments.strip, ".png"),
             ("--timelapse", arguments.timelapse, ".webp"),
+            ("--words", arguments.words, ".png"),
             ("--facts", arguments.facts, ".json"),
         )
     )
@@ -187,6 +192,7 @@ def make_plan(arguments: argparse.Namespace, models: Models) -> Plan:
         strip=arguments.strip,
         noisy=arguments.noisy,
         timelapse=arguments.timelapse,
+        words=arguments.words,
         facts=arguments.facts,
     )
 
@@ -231,6 +237,7 @@ async def imagine(plan: Plan, dispatcher: Dispatcher) -> RunFacts:
         init_image=plan.init_image,
         previews=False,
         trajectory=plan.strip is not None or plan.timelapse is not None,
+        words=plan.words is not None,
     )
     with Meter() as meter:
         try:
@@ -238,23 +245,26 @@ async def imagine(plan: Plan, dispatcher: Dispatcher) -> RunFacts:
             finished = await _develop(dispatcher, order, meter)
             write_whole(plan.out, finished.picture)
             if plan.facts is not None:
-                write_whole(plan.facts, facts_json(finished.facts))
+                write_whole(plan.facts, facts_json(finished.facts, finished.words))
             if finished.trajectory is not None:
                 await _write_figures(plan, dispatcher, finished.facts, finished.trajectory, meter)
+            if plan.words is not None:
+                await _write_words(plan.words, finished)
             return finished.facts
         finally:
             await dispatcher.close()
 
 
-def facts_json(facts: RunFacts) -> bytes:
+def facts_json(facts: RunFacts, words: WordMaps | None = None) -> bytes:
     """The run's record for other programs, as indented JSON.
 
     `size` reads like the option, `seconds` runs from the first forward to the decoded picture,
     `image_sha256` is taken over the RGB pixels, row by row, of what diffusion made; `noise_levels` and `changes` have
     one figure per step (`changes`: how much the predicted clean latent changed into it, as root mean square).
+    With `words`, `word_masses` has the mean share of attention that each word of the prompt got.
     """
     request = facts.request
-    record = {
+    record: dict[str, object] = {
         "prompt": request.prompt,
         "negative": request.negative_prompt,
         "tokens": facts.tokens,
@@ -278,7 +288,16 @@ def facts_json(facts: RunFacts) -> bytes:
         "seconds": facts.seconds,
         "versions": facts.versions,
     }
+    if words is not None:
+        record["word_masses"] = masses(words)
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+async def _write_words(path: Path, finished: events.Finished) -> None:
+    if finished.words is None:
+        raise WorkerError(finished.unmapped or "This model tells nothing of its words.")
+    plain = finished.untouched or finished.picture
+    write_whole(path, await asyncio.to_thread(draw_word_maps, plain, finished.words))
 
 
 async def _develop(dispatcher: Dispatcher, order: events.Generate, meter: Meter) -> events.Finished:

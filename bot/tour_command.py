@@ -21,15 +21,19 @@ from generation.backstage import PAGES, Backstage, Page
 from generation.dispatch.base import Dispatcher
 from generation.dispatch.local import LocalDispatcher
 from generation.dispatch.patience import patient_events
-from generation.errors import WorkerGone
-from generation.events import Event, Ready
+from generation.errors import GenerationError, WorkerGone
+from generation.events import Cancelled, Event, Failed, Finished, Generate, Ready
+from generation.experiments import plan_replay
 from generation.models import Models
-from generation.studio import Studio
+from generation.studio import PICTURE_SUFFIX, Picture, Studio
+from generation.word_maps import WordMaps
 from store.database import Database
 from store.files import Files
 
 HELP = "write the backstage tour of a picture, four pages, into a folder"
 INDEX = "tour.md"
+
+Ends = asyncio.Queue[Finished | Failed | Cancelled | None]  # None: nothing more will come
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,8 +83,9 @@ async def tour(settings: Settings, picture_id: int) -> list[Page]:
         wanted = Models(tuple(info for info in known.all if info.name == model) or known.all[:1])
         dispatcher = local_dispatcher(settings, wanted)
         studio = Studio(database, files, dispatcher, Models(wanted.all if model in known.names else known.all))
-        async with _worker(dispatcher):
-            return [await Backstage(studio).page(picture, number) for number in range(1, PAGES + 1)]
+        async with _worker(dispatcher) as ends:
+            maps = await word_maps(dispatcher, ends, picture, studio.models, files)
+            return [await Backstage(studio).page(picture, number, maps) for number in range(1, PAGES + 1)]
     finally:
         await database.close()
 
@@ -101,14 +106,38 @@ def index(picture_id: int, pages: list[Page]) -> str:
     return "\n".join(lines) + "\n"
 
 
+async def word_maps(
+    dispatcher: Dispatcher, ends: Ends, picture: Picture, models: Models, files: Files
+) -> WordMaps | None:
+    """Where the words of the picture's prompt were attended to, by making it again; None where that cannot be told."""
+    try:
+        plan = plan_replay(picture.id, picture.run, models, words=True)
+        begun_with = picture.run.request.init_image
+        order = Generate(
+            job=1,
+            attempt=1,
+            request=plan.requests[0],
+            init_image=None if begun_with is None else await asyncio.to_thread(files.get, begun_with, PICTURE_SUFFIX),
+            previews=False,
+            trajectory=False,
+            words=True,
+        )
+        await dispatcher.submit(order)
+    except GenerationError:  # the page says why
+        return None
+    end = await ends.get()
+    return end.words if isinstance(end, Finished) else None
+
+
 @contextlib.asynccontextmanager
-async def _worker(dispatcher: Dispatcher) -> AsyncIterator[None]:
-    """A worker that answers questions for as long as the block lasts.
+async def _worker(dispatcher: Dispatcher) -> AsyncIterator[Ends]:
+    """A worker that answers questions for as long as the block lasts; gives how its jobs end.
 
     Raises:
         WorkerGone: it does not get ready.
     """
     stream = patient_events(dispatcher)
+    ends: Ends = asyncio.Queue()
     draining: asyncio.Task[None] | None = None
     try:
         await dispatcher.start()
@@ -117,15 +146,17 @@ async def _worker(dispatcher: Dispatcher) -> AsyncIterator[None]:
                 break
         else:
             raise WorkerGone("The worker process ended before it was ready.")
-        draining = asyncio.create_task(_drain(stream))
-        yield
+        draining = asyncio.create_task(_drain(stream, ends))
+        yield ends
     finally:
         await dispatcher.close()
         if draining is not None:
             await draining
 
 
-async def _drain(stream: AsyncIterator[Event]) -> None:
+async def _drain(stream: AsyncIterator[Event], ends: Ends) -> None:
     with contextlib.suppress(WorkerGone):  # then whoever asks is told so
-        async for _ in stream:
-            pass
+        async for event in stream:
+            if isinstance(event, Finished | Failed | Cancelled):
+                ends.put_nowait(event)
+    ends.put_nowait(None)

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot import cards, wording
+from bot.places import owner_of
 from bot.postbox import Attachment, Letter
 from bot.views import tour as views
-from generation.backstage import PAGES, Page
+from generation.backstage import PAGES, WORDS_PAGE, Page
+from generation.errors import GenerationError
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
+
+LOOKING = "I make the picture once more, to see what each of its words steers …"
 
 
 async def open_tour(interaction: discord.Interaction, bot: DarkroomBot, picture_id: int) -> None:
@@ -38,6 +42,25 @@ async def turn_to(interaction: discord.Interaction, bot: DarkroomBot, picture_id
     await _show(interaction, bot, picture_id, number)
 
 
+async def look_at_words(interaction: discord.Interaction, bot: DarkroomBot, picture_id: int) -> None:
+    """Have the picture made again to see what each word steered, and show page 2 with that.
+
+    Raises:
+        NotThere: the picture was deleted meanwhile.
+        GenerationError: it cannot be made again, or its model's attention cannot be looked into.
+    """
+    await interaction.response.defer()
+    picture = await bot.conversation.picture(picture_id)
+    card = discord.Embed(title="Backstage: the words", description=LOOKING, colour=cards.RUNNING_COLOUR)
+    await interaction.edit_original_response(**Letter(embeds=(card,)).as_edit())
+    try:
+        await bot.laboratory.words(picture, owner_of(interaction))
+    except GenerationError:
+        await _show(interaction, bot, picture_id, WORDS_PAGE)
+        raise
+    await _show(interaction, bot, picture_id, WORDS_PAGE)
+
+
 async def _show(interaction: discord.Interaction, bot: DarkroomBot, picture_id: int, number: int) -> None:
     picture = await bot.conversation.picture(picture_id)
     page = await bot.backstage.page(picture, number)
@@ -54,4 +77,8 @@ def _letter(picture_id: int, page: Page) -> Letter:
         name = f"backstage-{picture_id}-{page.number}.png"
         attachments = (Attachment(name=name, content=page.figure, description=page.alt),)
         card.set_image(url=f"attachment://{name}")
-    return Letter(embeds=(card,), attachments=attachments, buttons=lambda: views.tour_buttons(picture_id, page.number))
+    return Letter(
+        embeds=(card,),
+        attachments=attachments,
+        buttons=lambda: views.tour_buttons(picture_id, page.number, with_maps=page.lacks_maps),
+    )

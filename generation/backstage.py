@@ -14,18 +14,22 @@ from dataclasses import dataclass
 
 from generation.errors import GenerationError
 from generation.events import Frame, PromptRead
+from generation.laboratory import Laboratory
 from generation.pictures.draw import percent
-from generation.pictures.stages import MOST_WORDS, draw_pair, draw_steps, draw_words
+from generation.pictures.stages import MOST_WORDS, draw_pair, draw_steered, draw_steps, draw_words
 from generation.pictures.strip import choose_steps
+from generation.pictures.words import draw_word_maps
 from generation.request import RunFacts
 from generation.studio import Picture, Studio
 from generation.touches import TOUCHES
+from generation.word_maps import WordMaps, content_words
 from store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
 TITLES = ("The noise", "The words", "Step by step", "Final touches")
 PAGES = len(TITLES)
+WORDS_PAGE = 2
 FRAMES = 5  # above the plot of page 3
 SMALL_WORDS = frozenset(
     ["a", "an", "and", "at", "by", "for", "from", "in", "into", "of", "on", "or", "the", "to", "with"]
@@ -42,6 +46,7 @@ class Page:
     text: str
     figure: bytes | None
     alt: str  # for people who cannot see the figure
+    lacks_maps: bool = False  # what each word steered can be shown too, once a replay has looked at it
 
 
 class Backstage:
@@ -49,18 +54,29 @@ class Backstage:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
+        self._laboratory = Laboratory(studio)
 
-    async def page(self, picture: Picture, number: int) -> Page:
-        """Page 1 to 4 of the picture's tour.
+    async def page(self, picture: Picture, number: int, maps: WordMaps | None = None) -> Page:
+        """Page 1 to 4 of the picture's tour. `maps`: of its words; None: those that are kept, if there are any.
 
         Raises:
             GenerationError: the picture's own file cannot be read.
         """
-        make = (self._noise, self._words, self._steps, self._touches)[number - 1]
-        text, figure = await make(picture)
         title = TITLES[number - 1]
         alt = f"{title}: a figure on how this picture came about"
+        if number == WORDS_PAGE:
+            maps = maps or await self._known_maps(picture)
+            text, figure = await self._words(picture, maps)
+            lacks = maps is None and figure is not None
+            return Page(number=number, title=title, text=text, figure=figure, alt=alt, lacks_maps=lacks)
+        text, figure = await {1: self._noise, 3: self._steps, 4: self._touches}[number](picture)
         return Page(number=number, title=title, text=text, figure=figure, alt=alt)
+
+    async def _known_maps(self, picture: Picture) -> WordMaps | None:
+        try:
+            return await self._laboratory.known_words(picture)
+        except GenerationError:  # then the page says why
+            return None
 
     async def _noise(self, picture: Picture) -> tuple[str, bytes | None]:
         frames = await self._frames(picture, (0,))
@@ -71,16 +87,18 @@ class Backstage:
         figure = await asyncio.to_thread(draw_pair, [(frames[0].picture, begun), (plain, "the picture")])
         return noise_text(picture.run, kept=True), figure
 
-    async def _words(self, picture: Picture) -> tuple[str, bytes | None]:
+    async def _words(self, picture: Picture, maps: WordMaps | None) -> tuple[str, bytes | None]:
         try:
             read = await self._studio.read_prompt(picture.run)
         except GenerationError as error:
             return unread_text(picture.run, str(error)), None
         if not read.words:
             return unread_text(picture.run, "The prompt has no word of letters in it."), None
-        return words_text(picture.run, read), await asyncio.to_thread(
-            draw_words, read.words, read.numbers, read.distances
-        )
+        text = words_text(picture.run, read, maps)
+        if maps is None:
+            return text, await asyncio.to_thread(draw_words, read.words, read.numbers, read.distances)
+        sheet = await asyncio.to_thread(draw_word_maps, await self._plain(picture), maps)
+        return text, await asyncio.to_thread(draw_steered, read.words, read.distances, sheet)
 
     async def _steps(self, picture: Picture) -> tuple[str, bytes | None]:
         run = picture.run
@@ -154,7 +172,7 @@ def unread_text(run: RunFacts, why: str) -> str:
     return f"A model reads no letters: a prompt is cut into tokens, and each becomes a list of numbers. {known}{why}"
 
 
-def words_text(run: RunFacts, read: PromptRead) -> str:
+def words_text(run: RunFacts, read: PromptRead, maps: WordMaps | None = None) -> str:
     """Page 2."""
     text = (
         f"The model reads no letters. Your prompt became {_counted(len(run.tokens), 'token')}, and each of them "
@@ -172,11 +190,25 @@ def words_text(run: RunFacts, read: PromptRead) -> str:
         text += f", furthest “{_pair(read, far)}” ({far[0]:.2f})." if len(pairs) > 1 else "."
     else:
         text += " With one word there is no distance to tell of."
+    if maps is not None:
+        text += _steered(maps)
     if read.cut:
         text += f" The last {_counted(read.cut, 'token')} did not fit and were not read."
     elif len(read.words) > MOST_WORDS:
         text += f" The first {MOST_WORDS} words are shown."
     return text
+
+
+def _steered(maps: WordMaps) -> str:
+    """Which word was attended to most, and which least."""
+    ranked = sorted(content_words(maps.words), key=lambda word: word.share)
+    if len(ranked) < 2:
+        return ""
+    least, most = ranked[0], ranked[-1]
+    return (
+        f" Of the attention to words, “{most.word[:24]}” got most ({percent(most.share)}), “{least.word[:24]}” "
+        f"least ({percent(least.share)})."
+    )
 
 
 def steps_text(run: RunFacts, *, frames_shown: bool) -> str:

@@ -47,12 +47,21 @@ class TourPage(IdButton, template=r"darkroom:tour:(?P<id>\d+):(?P<page>[1-4])"):
         await tours.turn_to(interaction, bot, self.row_id, self.page)
 
 
-BUTTONS = (How, TourPage)
+class WordMaps(IdButton, template=r"darkroom:wordmaps:(?P<id>\d+)"):
+    """Has the picture made again, to show on page 2 what each word steered."""
+
+    ACT, LABEL = "wordmaps", "Where did each word go?"
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await tours.look_at_words(interaction, bot, self.row_id)
 
 
-def tour_buttons(picture_id: int, shown: int) -> discord.ui.View:
-    """The row under page `shown`."""
+BUTTONS = (How, TourPage, WordMaps)
+
+
+def tour_buttons(picture_id: int, shown: int, *, with_maps: bool = False) -> discord.ui.View:
+    """The row under page `shown`; `with_maps`: word maps can be had."""
     view = discord.ui.View(timeout=None)
     for page in range(1, len(LABELS) + 1):
         view.add_item(TourPage(picture_id, page, shown))
-    return view
+    return view.add_item(WordMaps(picture_id)) if with_maps else view

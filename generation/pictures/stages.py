@@ -81,6 +81,23 @@ def draw_words(words: Sequence[str], numbers: Sequence[Sequence[float]], distanc
     return draw.png(sheet)
 
 
+def draw_steered(words: Sequence[str], distances: Sequence[Sequence[float]], maps: bytes) -> bytes:
+    """The table of how far apart the first words lie, and beneath it the sheet of word maps (PNG).
+
+    Raises:
+        PictureError: the sheet cannot be read.
+    """
+    words, below = words[:MOST_WORDS], draw.open_rgb(maps)
+    count = len(words)
+    cell = min(64, (WIDTH - 2 * MARGIN - LABELS) // max(1, count))
+    table = MARGIN + count * cell + 2 * (TYPE + 18) + MARGIN if count > 1 else 0
+    sheet = Image.new("RGB", (WIDTH, table + below.height), draw.BACKGROUND)
+    if count > 1:
+        _table(ImageDraw.Draw(sheet), MARGIN, cell, words, distances)
+    sheet.paste(below, (0, table))
+    return draw.png(sheet)
+
+
 def draw_steps(noise_levels: Sequence[float], changes: Sequence[float], frames: Sequence[Frame]) -> bytes:
     """Frames above a plot of all steps: the noise left as a line, and how much the picture changed as bars."""
     shown = {frame.step for frame in frames}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import itertools
 import time
@@ -20,10 +21,11 @@ from generation.backstage import (
     words_text,
 )
 from generation.events import PromptRead
+from generation.laboratory import Laboratory
 from generation.request import RunFacts
 from generation.studio import Picture
-from tests.bot.scripted import facts_of
-from tests.generation.support import ANN, BOB, House, wish
+from tests.bot.scripted import facts_of, maps_of
+from tests.generation.support import ANN, BOB, House, until, wish
 
 LONG = "It cannot be said at the moment, since nobody answered for far too long, and it may be tried again later on."
 TOUCHES = (
@@ -59,6 +61,8 @@ def every_text() -> list[str]:
     texts += [steps_text(run, frames_shown=shown) for run, shown in itertools.product(runs, (True, False))]
     texts += [touches_text(run) for run in runs] + [unread_text(runs[0], LONG)]
     many = [f"{'long' * 9}{place}" for place in range(40)]
+    maps = maps_of(wish(prompt="a red fox"))
+    texts += [words_text(runs[0], read(*words, cut=9), maps) for words in (("fox",), many)]
     return texts + [words_text(runs[0], read(*words, cut=9)) for words in (("fox",), ("a", "b"), many)]
 
 
@@ -76,6 +80,20 @@ def test_the_nearest_and_the_furthest_words_are_named_with_their_distance() -> N
     text = words_text(facts(), read("red", "fox", "skateboard"))
     assert "“red” and “fox” (0.01)" in text and "“red” and “skateboard” (0.02)" in text
     assert "no distance" in words_text(facts(), read("fox"))
+
+
+async def test_page_2_shows_what_each_word_steered_once_somebody_has_looked(house: House) -> None:
+    picture = (await house.done()).picture
+    backstage = Backstage(house.studio)
+    before = await backstage.page(picture, 2)
+    assert before.lacks_maps and before.figure is not None and "attention" not in before.text
+    looking = asyncio.create_task(Laboratory(house.studio).words(picture, BOB))
+    await until(lambda: len(house.worker.orders) > 1)
+    house.worker.finish(house.worker.orders[-1].job)
+    await looking
+    after = await backstage.page(picture, 2)
+    assert not after.lacks_maps and after.figure is not None and after.figure != before.figure
+    assert "Of the attention to words, “red” got most (27 %), “fox” least (18 %)." in after.text
 
 
 def test_the_step_of_the_largest_change_is_named_and_when_the_picture_was_as_good_as_done() -> None:

@@ -21,6 +21,7 @@ from generation import events
 from generation.errors import ModelError, RequestError, WorkerError, WorkerGone
 from generation.models import Models, pocket_model
 from generation.request import RunFacts
+from tests.bot.scripted import maps_of
 
 MODELS = Models(all=(pocket_model(),))
 READY = events.Ready(
@@ -185,6 +186,20 @@ async def test_the_facts_file_has_the_keys_that_other_programs_rely_on(tmp_path:
             "versions": {"torch": "2.13.0"},
         }.items()
     )
+
+
+async def test_word_maps_are_drawn_and_their_masses_stand_in_the_facts(tmp_path: Path) -> None:
+    wanted = plan(tmp_path, "--words", str(tmp_path / "w.png"), "--facts", str(tmp_path / "f.json"))
+    told = ScriptedDispatcher(lambda order: msgspec.structs.replace(finished(order), words=maps_of(order.request)))
+    await terminal.imagine(wanted, told)
+    assert told.orders[0].words and names(tmp_path) == ["f.json", "fox.png", "w.png"]
+    assert list(json.loads((tmp_path / "f.json").read_text())["word_masses"]) == ["a", "fox"]
+    sentence = "This model's attention cannot be looked into."
+    mute = ScriptedDispatcher(lambda order: msgspec.structs.replace(finished(order), unmapped=sentence))
+    (tmp_path / "w.png").unlink()
+    with pytest.raises(WorkerError, match=sentence):
+        await terminal.imagine(wanted, mute)
+    assert names(tmp_path) == ["f.json", "fox.png"], "the picture is there all the same"
 
 
 async def test_without_strip_or_timelapse_no_trajectory_is_asked_for(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import pytest
 from PIL import Image
 
 from generation.dispatch.local import LocalDispatcher
@@ -16,6 +17,12 @@ from store.database import Database
 from store.files import Files
 from tests.generation.support import ANN, Listening
 from tests.terminal.conftest import Darkroom
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker process has to start first, which takes long on a busy machine."""
+    monkeypatch.setattr("tests.generation.support.PATIENCE", 90.0)
 
 
 async def keep_a_picture(folder: Path, model: ModelInfo) -> int:
@@ -36,6 +43,7 @@ async def keep_a_picture(folder: Path, model: ModelInfo) -> int:
     return done.picture.id
 
 
+@pytest.mark.timeout(300)  # it starts three processes that import torch
 async def test_four_pages_are_written_and_a_picture_of_a_lost_model_has_honest_ones(
     darkroom: Darkroom, tiny_model: ModelInfo, tmp_path: Path
 ) -> None:
@@ -52,6 +60,7 @@ async def test_four_pages_are_written_and_a_picture_of_a_lost_model_has_honest_o
     assert (
         "the seed, 7" in text and "In 6 steps" in text and "sharpen (unsharp mask" in text and "“red” and “fox”" in text
     )
+    assert "Of the attention to words" in text, "the picture was made again to see that"
     renamed = msgspec.json.encode([msgspec.structs.replace(tiny_model, name="other")]).decode()
     done = await asyncio.to_thread(darkroom, "tour", str(number), "--out", "gone", DARKROOM_MODELS=renamed)
     assert done.returncode == 0, done.stderr
