@@ -55,12 +55,23 @@ def as_json(results: Results) -> dict[str, object]:
         "previews_ratio": pocket.one_job.ratios["previews"].median,
         "burst_throughput_ratio": burst.throughput.median,
         "burst_mean_latency_ratio": burst.mean_latency.median,
+        **_bursts_of_others(results),
         **results.acknowledged,
         "cold_start_seconds": results.cold_start.darkroom.median,
         "cold_start_ratio": results.cold_start.darkroom.median / results.cold_start.plain.median,
         "quick": results.quick,
         "details": asdict(results),
     }
+
+
+def _bursts_of_others(results: Results) -> dict[str, float]:
+    """The burst on each model with random weights, as `small_burst_throughput_ratio` and the like."""
+    figures = {}
+    for model in results.models[1:]:
+        burst = model.burst.servers["darkroom"]
+        figures[f"{model.name}_burst_throughput_ratio"] = burst.throughput.median
+        figures[f"{model.name}_burst_mean_latency_ratio"] = burst.mean_latency.median
+    return figures
 
 
 def as_markdown(results: Results) -> str:
@@ -143,7 +154,7 @@ def _introduction(results: Results) -> str:
     models = "\n".join(f"- **{model.name}**: {model.title}. Sharing: {model.sharing}." for model in results.models)
     return f"""# How fast it is
 
-Written by the program itself; this makes the page anew, on your machine, in a few minutes:
+Written by the program itself; this makes the page anew, on your machine, in a quarter of an hour:
 
     {COMMAND}
 

@@ -90,8 +90,12 @@ def fingerprint(folder: Path, files: Iterable[Path], report: Callable[[int], Non
     return whole.hexdigest()
 
 
-def parameter_bytes(info: ModelInfo, folder: Path, files: Iterable[Path], item_size: int) -> dict[str, int]:
+def parameter_bytes(
+    info: ModelInfo, folder: Path, files: Iterable[Path], item_size: int, few_bits: Mapping[str, int]
+) -> dict[str, int]:
     """How many bytes the weights take in memory, by part, where a number takes `item_size` bytes.
+
+    `few_bits`: of the numbers in the matrices of those parts; what is no matrix is never quantised.
 
     Raises:
         ModelError: a file is damaged.
@@ -101,9 +105,11 @@ def parameter_bytes(info: ModelInfo, folder: Path, files: Iterable[Path], item_s
         name = file.relative_to(folder).as_posix()
         part = name.partition("/")[0]
         for tensor in read_header(info, folder, name).values():
-            stored = ITEM_SIZES.get(tensor["dtype"], 1)
-            size = item_size if tensor["dtype"] in FLOATING else stored
-            sizes[part] = sizes.get(part, 0) + math.prod(tensor["shape"]) * size
+            is_float = tensor["dtype"] in FLOATING
+            bits = 8 * (item_size if is_float else ITEM_SIZES.get(tensor["dtype"], 1))
+            if is_float and len(tensor["shape"]) == 2:
+                bits = few_bits.get(part, bits)
+            sizes[part] = sizes.get(part, 0) + math.prod(tensor["shape"]) * bits // 8
     return sizes
 
 

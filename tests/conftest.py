@@ -14,7 +14,7 @@ from tests.postgresql import server
 # side by side they would time each other out. All others may run side by side.
 WHOLE = (
     "benchmarks", "dispatch", "terminal", "worker", "bot/test_run.py", "explainer/test_reader.py",
-    "test_admin_end_to_end.py", "test_end_to_end.py", "test_survival.py", "playground/test_browser.py",
+    "test_end_to_end.py", "test_survival.py", "playground/test_browser.py",
 )  # fmt: skip
 
 

@@ -48,6 +48,11 @@ class DarkroomProcess:
         return (self.folder / "said.txt").read_text("utf-8")
 
     @property
+    def began(self) -> bool:
+        """Whether it has begun to do anything beyond being loaded."""
+        return bool(self.workers or self.said)
+
+    @property
     def address(self) -> str:
         """The playground's address, once it is printed."""
         return self.until(lambda: ADDRESS.search(self.said))[1]

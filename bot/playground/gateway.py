@@ -24,6 +24,9 @@ from bot.playground.records import Json
 from bot.playground.world import Event, World
 
 HEARTBEAT_INTERVAL = 41_250  # milliseconds
+# seconds until a heartbeat is answered, as any network takes some: where the answer comes before discord.py's thread
+# has noted when it asked, that counts from the heartbeat before and says that it is a whole interval behind
+HEARTBEAT_ANSWER = 0.1
 _EVENTS_KEPT = 1_000  # per session, for a resume
 _SESSIONS_KEPT = 4  # without a connection
 
@@ -255,6 +258,7 @@ class Gateway:
     async def _reply(self, socket: web.WebSocketResponse, session: Session | None, payload: Json) -> None:
         op = payload["op"]
         if op == Op.HEARTBEAT:
+            await asyncio.sleep(HEARTBEAT_ANSWER)
             await socket.send_json({"op": int(Op.HEARTBEAT_ACK), "d": None})
         elif session is None:
             await socket.close(code=Close.NOT_AUTHENTICATED)

@@ -55,6 +55,8 @@ SILENCE_LIMIT = 600.0  # seconds without any event, while jobs run, after which 
 LOADING_LIMIT = 1_800.0  # the same while it loads; a large model may have to be fetched first
 QUERY_LIMIT = 120.0  # seconds for an answer to `frames` or `status`
 WATCH_INTERVAL = 1.0  # seconds
+ENDED = "The worker that made this picture ended unexpectedly."
+HUNG = "The worker that made this picture stopped in the middle of a step, and was replaced."
 EVENTS_HELD = 1_000  # a consumer that lags behind slows the worker down
 
 _Answer = TypeVar("_Answer", bound=Answer)
@@ -89,6 +91,7 @@ class LocalDispatcher:
         self._last_sign = 0.0  # loop time of the last event, or of the order that ended an idle time
         self._supervisor: asyncio.Task[None] | None = None
         self._closing = False
+        self._hung = False  # the worker that ends now was killed because it did nothing
 
     @property
     def lanes_free(self) -> int:
@@ -307,6 +310,7 @@ class LocalDispatcher:
                 continue
             if clock() - self._last_sign > limit:
                 log.error("the worker has given no sign of life for %.0f s and is killed", limit)
+                self._hung = True
                 child.kill()
                 return
 
@@ -322,6 +326,8 @@ class LocalDispatcher:
         log.info("worker %d ended with %s", child.pid, child.returncode)
         self._fail_queries()
         lost, self._running = self._running, set()
+        sentence = HUNG if self._hung else ENDED
+        self._hung = False
         for job, attempt in sorted(lost):
             reference = secrets.token_hex(4)
             log.warning("reference %s: job %d, attempt %d was lost with its worker", reference, job, attempt)
@@ -330,7 +336,7 @@ class LocalDispatcher:
                     Failed(
                         job=job,
                         attempt=attempt,
-                        sentence="The worker that made this picture ended unexpectedly.",
+                        sentence=sentence,
                         reference=reference,
                         retry=True,
                     )

@@ -160,11 +160,17 @@ class NatsDispatcher:
         free = [name for name in self._workers if self._free(name)]
         if self._post is None or not free:
             raise WorkerGone("No worker is free; the picture has to wait.")
-        able = [name for name in free if self._can(name, model)]
-        if able:
-            return self._post, max(able, key=self._free)
-        if not any(self._can(name, model) for name in self._workers):
+        known = {
+            name: ready
+            for name, worker in self._workers.items()
+            if (ready := worker.here.ready) is not None and model in ready.models
+        }
+        if not known:
             raise GenerationError(f"None of the workers that are connected has the model {model}.")
+        # one that could not load it tries again, and says why, where no other can be asked
+        able = [name for name, ready in known.items() if model not in ready.unusable] or list(known)
+        if able_now := [name for name in able if name in free]:
+            return self._post, max(able_now, key=self._free)
         raise WorkerGone(f"No worker that has the model {model} is free; the picture has to wait.")
 
     def _can(self, name: str, model: str) -> bool:

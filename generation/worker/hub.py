@@ -8,8 +8,9 @@ as the pipeline made it, so that a job alone gives the very bytes of a plain `pi
 
 Which calls come first: the least remaining work, for the mean wait; except that a task which lags behind its fair
 share of the time goes first, so that long jobs end whatever arrives. It may lag by a part of its own work: else every
-job that waits would count as lagging at once, and all would be served in turn, which makes everybody wait. The hub
-knows nothing of pictures, requests or pipes.
+job that waits would count as lagging at once, and all would be served in turn, which makes everybody wait. And a long
+task rides along while others are there to share its forwards with, if it would be left to run on alone otherwise; only
+tasks far shorter go before it. The hub knows nothing of pictures, requests or pipes.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ import torch
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # it ships no types
 
 from generation.worker.collate import Call, NotCollatable, agree, make_call, run_stacked
+from generation.worker.packing import Packing
 
 log = logging.getLogger(__name__)
 
 FAIR_SHARE_GUARANTEED = 0.75  # of the time that equal shares would give a task
 LAG_ALLOWED = 0.45  # of a task's own work; a task ends within (1 + 0.45) / 0.75 < 2 times its fair share
+FAR_SHORTER = 4  # times; a task this much shorter never waits for one that must not be left behind
+Waiting = tuple["Task", Call]
 
 
 class Task:
@@ -138,12 +142,15 @@ class Hub:
         self._tasks = [task for task in self._tasks if not task.ended]
         return ended
 
-    def _pick(self) -> list[tuple[Task, Call]]:
+    def _pick(self) -> list[Waiting]:
         """The calls of the next forward: the most urgent, and all that can go along with it."""
         order = sorted(self._tasks, key=lambda task: (not task.behind(self._seconds_per_work), task.remaining()))
         waiting = [(task, task.call) for task in order if task.call is not None]
         if not waiting:
             return []
+        _, first = waiting[0]
+        if first.key is not None:
+            waiting = self._before_it_is_late([each for each in waiting if each[1].key == first.key])
         _, leader = waiting[0]
         group, rows = [waiting[0]], leader.rows
         for task, call in waiting[1:]:
@@ -153,10 +160,31 @@ class Hub:
                 rows += call.rows
         return group
 
+    def _before_it_is_late(self, waiting: list[Waiting]) -> list[Waiting]:
+        """Calls of one key in order of urgency, with those moved up that all the work there is will not outlast.
+
+        A task takes at least as many forwards as it has steps left. If all work, in full forwards, is done in fewer,
+        the task would end alone in forwards that are hardly filled.
+        """
+        left = {id(task): task.remaining() for task, _ in waiting}
+        full_forwards = sum(left.values()) / waiting[0][1].max_rows
+        late = {id(task) for task, call in waiting if left[id(task)] / call.rows >= full_forwards}
+        longest = max((left[key] for key in late), default=0.0)
+
+        def urgency(each: Waiting) -> int:
+            task, _ = each
+            if task.behind(self._seconds_per_work):
+                return 0
+            if left[id(task)] * FAR_SHORTER < longest:
+                return 1
+            return 2 if id(task) in late else 3
+
+        return sorted(waiting, key=urgency)  # stable: within each, the least remaining work stays first
+
     def _collates(self, one: Call, other: Call) -> bool:
         return one.key is not None and one.key == other.key and one.key not in self._alone and agree(one, other)
 
-    def _serve(self, group: list[tuple[Task, Call]]) -> None:
+    def _serve(self, group: list[Waiting]) -> None:
         forwards_for_all = self._forwards_for_all()
         began = self._clock()
         outcomes = self._run([call for _, call in group])
@@ -233,9 +261,18 @@ class StandIn:
 class SharedModule(StandIn):
     """Parks the calls that are worth sharing. Called outside of a task it is the module itself."""
 
-    def __init__(self, module: Any, max_rows: int, methods: Iterable[str] = (), *, pad: bool = False) -> None:
+    def __init__(
+        self,
+        module: Any,
+        max_rows: int,
+        methods: Iterable[str] = (),
+        *,
+        pad: bool = False,
+        packing: Packing | None = None,
+    ) -> None:
         super().__init__(module)
         own = self.__dict__
+        own["_packing"] = packing
         own["_max_rows"] = max_rows
         own["_pad"] = pad
         own["_methods"] = frozenset(methods)
@@ -264,5 +301,6 @@ class SharedModule(StandIn):
             self._signatures[method] = inspect.signature(getattr(self._module, method))
         identity = (id(self._module), method)
         signature = self._signatures[method]
-        call = make_call(function, signature, identity, args, kwargs, self._max_rows, pad=self._pad)
+        stacked = None if self._packing is None else self._packing.wrap(function)
+        call = make_call(function, signature, identity, args, kwargs, self._max_rows, pad=self._pad, stacked=stacked)
         return hub.switch(call)

@@ -25,12 +25,11 @@ from generation.worker.capture import Recorder, StepTaken, pack_trajectory
 from generation.worker.loading import options_of
 from generation.worker.machine import versions
 from generation.worker.pipelines import DENOISERS, LoadedModel
+from generation.worker.preview import Pace
 from generation.worker.touch_up import touch_up
 from generation.worker.upscaler import Upscaler
 
 log = logging.getLogger(__name__)
-
-PREVIEW_PAUSE = 0.3  # seconds between two previews of a job; nobody is shown more
 
 
 class PictureJob:
@@ -42,6 +41,7 @@ class PictureJob:
         model: LoadedModel,
         emit: Callable[[JobEvent], None],
         upscaler: Upscaler | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._upscaler = upscaler
         self._order = order
@@ -49,7 +49,8 @@ class PictureJob:
         self._emit = emit
         self._recorder: Recorder | None = None
         self._began = 0.0
-        self._last_preview = float("-inf")
+        self._pace = pace or Pace(lambda: 1)
+        self._next_preview = float("-inf")
 
     def remaining(self) -> float:
         """How much work is left, in steps x rows x megapixels: what the hub orders jobs by."""
@@ -154,17 +155,14 @@ class PictureJob:
 
     def _preview(self, step: StepTaken) -> bytes | None:
         now = time.perf_counter()
-        if (
-            not self._order.previews
-            or self._model.preview is None
-            or step.clean is None
-            or now - self._last_preview < PREVIEW_PAUSE
-        ):
+        if not self._order.previews or self._model.preview is None or step.clean is None or now < self._next_preview:
             return None
-        self._last_preview = now
         request = self._order.request
         latents = finish.spatial(self._model.pipeline, step.clean, request.width, request.height)
-        return self._model.preview.webp(latents, request.width, request.height)
+        preview = self._model.preview.webp(latents, request.width, request.height)
+        self._pace.took(time.perf_counter() - now)
+        self._next_preview = now + self._pace.pause()
+        return preview
 
     def _facts(self, pipeline: Any, recorder: Recorder, picture: Image.Image, seconds: float) -> RunFacts:
         request = self._order.request

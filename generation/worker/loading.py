@@ -20,7 +20,7 @@ from generation import few_steps, model_files
 from generation.errors import ModelError, RequestError
 from generation.models import Lora, ModelInfo
 from generation.worker.download import download, lora_file
-from generation.worker.machine import Machine
+from generation.worker.machine import Machine, ran_out_of_memory
 from generation.worker.memory import as_text, held_bytes
 from generation.worker.pipelines import DENOISERS, LoadedModel, Report, make_scheduler
 
@@ -65,10 +65,8 @@ def needed_bytes(info: ModelInfo, folder: Path, machine: Machine) -> int:
     """
     item_size = machine.dtype(info.dtype, info.name).itemsize
     files = model_files.check_folder(info, folder)
-    sizes = model_files.parameter_bytes(info, folder, files, item_size)
-    if info.quantize is not None:
-        for part in DENOISERS:
-            sizes[part] = sizes.get(part, 0) * BITS[info.quantize] // (8 * item_size)
+    few_bits = {} if info.quantize is None else dict.fromkeys(DENOISERS, BITS[info.quantize])
+    sizes = model_files.parameter_bytes(info, folder, files, item_size, few_bits)
     if info.offload:
         return max(sizes.values(), default=0) // 10  # the layers that are on the device at one time
     return sum(sizes.values())
@@ -101,6 +99,10 @@ def _check_options(info: ModelInfo, device: str) -> None:
             f"The model “{info.name}” asks for offload, which keeps weights out of a GPU's memory; there is none here, "
             "so leave it out."
         )
+    if info.quantize == "nf4" and device == "cpu":
+        raise ModelError(
+            f"The model “{info.name}” asks for nf4 weights, which need a GPU, and there is none here; choose int8."
+        )
     if info.quantize is not None and importlib.util.find_spec(PACKAGES[info.quantize]) is None:
         package = PACKAGES[info.quantize]
         raise ModelError(
@@ -120,9 +122,9 @@ def _build(info: ModelInfo, folder: Path, dtype: torch.dtype) -> Any:
             if info.quantize is not None:
                 options["quantization_config"] = _quantization(info, folder)
             pipeline = DiffusionPipeline.from_pretrained(folder, local_files_only=True, **options)
-    except MemoryError as error:
-        raise ModelError(f"The model “{info.name}” does not fit into this machine's memory.") from error
     except Exception as error:  # foreign files can fail in any way; what it was goes along
+        if ran_out_of_memory(error):
+            raise ModelError(f"The model “{info.name}” does not fit into this machine's memory.") from error
         raise ModelError(f"The model “{info.name}” cannot be loaded from {folder}: {_first_line(error)}") from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -216,7 +218,9 @@ def _place(info: ModelInfo, pipeline: Any, device: str) -> None:
             offload(pipeline, torch.device(device))
         else:
             pipeline.to(device)
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
         raise ModelError(f"The model “{info.name}” does not fit into the memory of {device}.") from error
 
 

@@ -10,14 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from types import MappingProxyType
 
+import psutil  # type: ignore[import-untyped]  # it ships no types
 import torch
 
 from generation.errors import ModelError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 PROBE_REPEATS = 7
+CGROUP = Path("/sys/fs/cgroup")
+ALLOCATORS_WORDS = ("can't allocate memory", "out of memory", "not enough memory")  # of RuntimeErrors
 WORTH_IT = 0.9  # more threads, or a shorter number type, must take less than this share of the time
 
 
@@ -74,6 +78,28 @@ def resident_mb() -> float:
     except (OSError, ValueError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def free_bytes(device: str) -> int:
+    """Bytes that are free now on the device (in main memory for a CPU)."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    available = int(psutil.virtual_memory().available)
+    try:  # in a container the machine's free memory is not ours
+        limit = int((CGROUP / "memory.max").read_text("ascii"))
+        used = int((CGROUP / "memory.current").read_text("ascii"))
+    except (OSError, ValueError):
+        return available
+    return min(available, max(0, limit - used))
+
+
+def ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether that is what the error says. Only CUDA has a class for it; a CPU's allocator raises a RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in ALLOCATORS_WORDS)
 
 
 def _device(wanted: str) -> str:

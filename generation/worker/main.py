@@ -49,6 +49,7 @@ from generation.worker.download import Fetch
 from generation.worker.hub import Hub, Task
 from generation.worker.job import PictureJob
 from generation.worker.pipelines import LoadedModel
+from generation.worker.preview import Pace
 from generation.worker.reading import read_prompt
 from generation.worker.study import StudyJob
 from generation.worker.touch_up import touch_up
@@ -89,6 +90,7 @@ class Worker:
         self._emit = emit
         self._hub = Hub()
         self._runs: dict[tuple[int, int], Run] = {}
+        self._pace = Pace(lambda: len(self._runs))
         self._waiting: list[Generate] = []  # for their model, in the order in which they came
         self._fetches: dict[str, Fetch] = {}
         self._fetch_told = float("-inf")
@@ -193,9 +195,9 @@ class Worker:
             self._runs[order.job, order.attempt] = Run(order, self._hub.spawn(job.work, job.remaining))
 
     def _job(self, order: Generate, model: LoadedModel) -> PictureJob | StudyJob:
-        return (
-            StudyJob(order, model, self._emit) if order.cells else PictureJob(order, model, self._emit, self._upscaler)
-        )
+        if order.cells:
+            return StudyJob(order, model, self._emit)
+        return PictureJob(order, model, self._emit, self._upscaler, self._pace)
 
     def _cancel(self, job: int, attempt: int) -> None:
         for order in [each for each in self._waiting if (each.job, each.attempt) == (job, attempt)]:
@@ -308,9 +310,8 @@ class Worker:
         """Load and measure; where memory runs out all the same, once more without what is not in use."""
         try:
             return self._loaded_and_measured(info, folder)
-        except (MemoryError, torch.OutOfMemoryError, ModelError) as error:
-            out_of_memory = (MemoryError, torch.OutOfMemoryError)
-            if not isinstance(error, out_of_memory) and not isinstance(error.__cause__, out_of_memory):
+        except (MemoryError, RuntimeError, ModelError) as error:
+            if not machine.ran_out_of_memory(error) and not machine.ran_out_of_memory(error.__cause__):
                 raise
             log.warning("there was too little memory for %s: %r", info.name, error)
         if not self._shelf.unload_idle(self._in_use()):
@@ -373,7 +374,8 @@ def _frames(model: LoadedModel, trajectory: Trajectory, wanted: Sequence[int], *
 
     def pictures(latents: torch.Tensor) -> list[bytes]:
         whole = finish.spatial(model.pipeline, latents, trajectory.width, trajectory.height)
-        return [finish.png(image) for image in finish.decode_images(model.pipeline, whole)]
+        with model.packing("vae").on():
+            return [finish.png(image) for image in finish.decode_images(model.pipeline, whole)]
 
     return tuple(
         Frame(step=step, noise_level=float(trajectory.noise_levels[step]), picture=picture, noisy=noisy_picture)
@@ -390,7 +392,7 @@ def _explain(error: Exception) -> tuple[str, str]:
         log.warning("reference %s: %s", reference, error)
         return str(error), reference
     log.error("reference %s", reference, exc_info=error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if machine.ran_out_of_memory(error):
         return "There was not enough memory for this picture; ask for a smaller one.", reference
     return f"Something went wrong while making this picture; our log has it under {reference}.", reference
 
@@ -400,7 +402,7 @@ def _as_model_error(info: ModelInfo, error: Exception) -> ModelError:
         return error
     if isinstance(error, GenerationError):
         return ModelError(str(error))
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if machine.ran_out_of_memory(error):
         return ModelError(f"The model “{info.name}” does not fit into the memory of this machine.")
     log.error("the model %s failed while it was tried out", info.name, exc_info=error)
     return ModelError(f"The model “{info.name}” was loaded but failed when it was tried out: {error!r:.300}")

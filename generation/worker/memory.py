@@ -9,38 +9,21 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
 import torch
 
+from generation.worker.machine import free_bytes
 from generation.worker.pipelines import LoadedModel
 
 log = logging.getLogger(__name__)
 
 SHARE_FOR_WEIGHTS = 0.8  # of what is free; the rest is for what forwards need in passing
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def budget(device: str, wanted: int | None) -> int:
     """Bytes that models may take on `device` together; `wanted` is the operator's own figure."""
     return wanted if wanted is not None else int(free_bytes(device) * SHARE_FOR_WEIGHTS)
-
-
-def free_bytes(device: str) -> int:
-    """Bytes that are free now on the device (in main memory for a CPU)."""
-    if device.startswith("cuda"):
-        return int(torch.cuda.mem_get_info(device)[0])
-    if device == "mps":
-        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    available = int(psutil.virtual_memory().available)
-    try:  # in a container the machine's free memory is not ours
-        limit = int((CGROUP / "memory.max").read_text("ascii"))
-        used = int((CGROUP / "memory.current").read_text("ascii"))
-    except (OSError, ValueError):
-        return available
-    return min(available, max(0, limit - used))
 
 
 def held_bytes(pipeline: Any) -> int:

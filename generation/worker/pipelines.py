@@ -23,6 +23,7 @@ from generation.errors import RequestError
 from generation.models import ModelInfo
 from generation.worker import finish
 from generation.worker.hub import SharedModule, StandIn
+from generation.worker.packing import Packing
 from generation.worker.preview import PreviewMap
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,18 @@ class LoadedModel:
     preview: PreviewMap | None = None
     _image_to_image: Any = None
     _stand_ins: dict[tuple[str, int], StandIn] = field(default_factory=dict)
+    _packings: dict[str, Packing] = field(default_factory=dict)
+
+    def packing(self, name: str) -> Packing:
+        """Of the pipeline's part of that name: how its convolutions are packed for stacked calls."""
+        if name not in self._packings:
+            self._packings[name] = Packing(getattr(self.pipeline, name))
+        return self._packings[name]
+
+    @property
+    def packed_bytes(self) -> int:
+        """What packed convolutions take beside the weights."""
+        return sum(packing.bytes for packing in self._packings.values())
 
     def pipeline_for_job(
         self, scheduler: str | None, *, from_image: bool = False, pixels: int | None = None, max_rows: int | None = None
@@ -89,10 +102,12 @@ class LoadedModel:
         if name.startswith("text_encoder"):
             rows, make = 1, CachedEncoder
         elif name in DENOISERS:
-            make = partial(SharedModule, max_rows=rows, methods=("forward",), pad=self.pad_rows)
+            make = partial(
+                SharedModule, max_rows=rows, methods=("forward",), pad=self.pad_rows, packing=self.packing(name)
+            )
         elif name == "vae" and not _is_recast_in_flight(part):
             rows = max(1, min(rows, self.decode_rows, finish.PIXELS_TOGETHER // pixels))
-            make = partial(SharedModule, max_rows=rows, methods=("decode",))
+            make = partial(SharedModule, max_rows=rows, methods=("decode",), packing=self.packing(name))
         else:
             return None
         return self._stand_ins.setdefault((name, rows), make(part))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,9 @@ from torch.nn import functional
 RIDGE = 3e-3  # per sample; tried 1e-4 to 3e-2 on pictures that the fit had not seen
 MAX_SIDE = 256  # pixels of a preview
 WEBP_QUALITY = 70
+PAUSE = 0.3  # seconds between two previews of a job, at least; nobody is shown more
+SHARE = 0.03  # of the time, that the previews of all jobs may take together
+FIRST_GUESS = 0.005  # seconds that a preview takes
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,25 @@ class PreviewMap:
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=WEBP_QUALITY, method=0)
         return buffer.getvalue()
+
+
+class Pace:
+    """How long a job waits from one preview to the next: the more jobs there are and the dearer previews, the longer.
+
+    Else previews of many jobs at once would keep those very jobs waiting.
+    """
+
+    def __init__(self, jobs: Callable[[], int]) -> None:
+        self._jobs = jobs
+        self._cost = FIRST_GUESS
+
+    def took(self, seconds: float) -> None:
+        """Note what a preview cost."""
+        self._cost += (seconds - self._cost) / 8
+
+    def pause(self) -> float:
+        """Seconds until the same job's next preview."""
+        return max(PAUSE, self._jobs() * self._cost / SHARE)
 
 
 def fit(latents: torch.Tensor, pictures: torch.Tensor) -> PreviewMap:

@@ -54,6 +54,27 @@ def test_a_model_whose_rows_mix_runs_each_job_alone_and_says_why(info: ModelInfo
     assert model.sharing.startswith("alone: ")
 
 
+class Tight(UNet2DConditionModel):
+    """Has memory for four rows."""
+
+    def forward(self, sample: torch.Tensor, timestep: Any, encoder_hidden_states: torch.Tensor, **rest: Any) -> Any:
+        if len(sample) > 4:
+            torch.empty(2**62, dtype=torch.uint8)
+        return super().forward(sample, timestep, encoder_hidden_states, **rest)
+
+
+def test_rows_that_do_not_fit_into_memory_cap_what_is_shared_and_the_model_is_used_all_the_same(
+    info: ModelInfo,
+) -> None:
+    pipeline = tiny_pipeline()
+    tight = Tight.from_config(pipeline.unet.config).eval()
+    tight.load_state_dict(pipeline.unet.state_dict())
+    pipeline.unet = tight
+    model = calibrated(pipeline, info)
+    assert 2 <= model.max_rows <= 4
+    assert model.sharing == f"up to {model.max_rows} rows in one forward"
+
+
 @pytest.mark.parametrize(
     ("seconds", "rows"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -338,3 +339,85 @@ def test_a_long_job_ends_within_twice_its_fair_share_whatever_arrives() -> None:
         forwards += 1
         assert forwards <= 2 * 2 * 50 + 4, "two jobs at a time: its fair share is every second forward"
     assert "short" in ended
+
+
+def job(shared: Any, steps: int, rows: int, ended: dict[str, int], name: str, forwards: list[int]) -> tuple[Any, Any]:
+    """Work of so many steps that notes after how many forwards of all it ended; what it has left is steps x rows."""
+    left = [steps]
+
+    def work() -> None:
+        while left[0]:
+            shared(torch.ones(rows, 2))
+            left[0] -= 1
+        ended[name] = len(forwards)
+
+    return work, lambda: left[0] * rows
+
+
+class Timed(Limited):
+    """Tells a clock that a forward takes a second, and a fifth of one more for each row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def forward(self, sample: torch.Tensor) -> torch.Tensor:
+        self.now += 1.0 + 0.2 * len(sample)
+        return super().forward(sample)
+
+    def clock(self) -> float:
+        return self.now
+
+
+def test_a_long_job_rides_along_with_short_ones_instead_of_running_on_alone_afterwards() -> None:
+    """Two of twenty steps and six of eight, four rows to a forward: 22 full forwards; shortest first alone needs 32."""
+    module = Timed()
+    hub = Hub(module.clock)
+    shared = SharedModule(module, 4, ("forward",))
+    ended: dict[str, int] = {}
+    for number in range(2):
+        hub.spawn(*job(shared, 20, 1, ended, f"long {number}", module.sizes))
+    for number in range(6):
+        hub.spawn(*job(shared, 8, 1, ended, f"short {number}", module.sizes))
+    finish_all(hub)
+    assert sum(module.sizes) == 2 * 20 + 6 * 8
+    assert len(module.sizes) <= 25
+
+
+@pytest.mark.parametrize("long_ones", [1, 3, 4, 8])
+def test_a_job_of_four_steps_takes_the_next_four_forwards_however_many_of_fifty_steps_run(long_ones: int) -> None:
+    module = Timed()
+    hub = Hub(module.clock)
+    shared = SharedModule(module, 8, ("forward",))
+    ended: dict[str, int] = {}
+    for number in range(long_ones):
+        hub.spawn(*job(shared, 50, 2, ended, f"long {number}", module.sizes))
+    for _ in range(10):
+        hub.step()
+    for name in ("short", "short too", "short and without guidance"):
+        rows = 1 if "without" in name else 2
+        hub.spawn(*job(shared, 4, rows, ended, name, module.sizes))
+    for _ in range(4):
+        hub.step()
+    assert ended == {"short": 14, "short too": 14, "short and without guidance": 14}
+    finish_all(hub)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 8])
+@pytest.mark.parametrize("company", [2, 4, 12])
+def test_a_job_of_fifty_steps_ends_within_twice_its_fair_share_whatever_arrives(rows: int, company: int) -> None:
+    """A new job of four steps for each that ends, without an end, so that there are always so many in company."""
+    module = Timed()
+    hub = Hub(module.clock)
+    shared = SharedModule(module, rows, ("forward",))
+    ended: dict[str, int] = {}
+    hub.spawn(*job(shared, 50, 1, ended, "long", module.sizes))
+    arrived = 0
+    while "long" not in ended:
+        while len(hub.tasks) < company + 1:
+            arrived += 1
+            hub.spawn(*job(shared, 4, 1, ended, f"short {arrived}", module.sizes))
+        hub.step()
+        turn = math.ceil((company + 1) / rows)  # forwards that it takes to serve each of them once
+        assert len(module.sizes) <= 2 * 50 * turn
+    assert len(ended) > company

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import shutil
@@ -168,8 +169,34 @@ def test_what_needs_a_package_that_is_not_installed_names_it(
     tiny: ModelInfo, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "pip install bitsandbytes" in refused(tiny, machine, quantize="nf4")
+    assert "pip install torchao" in refused(tiny, machine, quantize="float8")
     assert "pip install torchao" in refused(tiny, machine, quantize="int8")
+
+
+def test_four_bits_need_a_gpu(tiny: ModelInfo, machine: Machine) -> None:
+    assert "choose int8" in refused(tiny, machine, quantize="nf4")
+
+
+def test_no_picture_changes_a_weight_so_the_fingerprint_stays_true(tiny: ModelInfo, machine: Machine) -> None:
+    def weights(model: LoadedModel) -> str:
+        digest = hashlib.sha256()
+        for _, part in sorted(model.pipeline.components.items()):
+            for tensor in part.state_dict().values() if isinstance(part, torch.nn.Module) else ():
+                digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()
+
+    model = load(tiny, machine)
+    before = weights(model)
+    calibrate(model, lambda what, done, total: None)
+    hub = Hub()
+    for scheduler in (None, "EulerAncestralDiscreteScheduler", "LCMScheduler"):
+        pipeline = model.pipeline_for_job(scheduler)
+        hub.spawn(lambda pipeline=pipeline: paint(model, pipeline))
+    start = model.pipeline_for_job(None, from_image=True)
+    hub.spawn(lambda: start("a red fox", image=torch.rand(1, 3, 32, 32), num_inference_steps=4))
+    while hub.tasks:
+        assert all(task.error is None for task in hub.step())
+    assert weights(model) == before
 
 
 def test_offload_needs_a_gpu_and_paints_the_same_picture(tiny: ModelInfo, machine: Machine) -> None:
@@ -194,6 +221,8 @@ def test_memory_is_counted_before_and_after_loading(tiny: ModelInfo, machine: Ma
     assert 0.98 < needed / model.size <= 1.0  # beside its weights a model holds a few tables
     half = loading.needed_bytes(msgspec.structs.replace(tiny, dtype="bfloat16"), Path(tiny.source), machine)
     assert half == needed // 2
+    few = loading.needed_bytes(msgspec.structs.replace(tiny, quantize="int8"), Path(tiny.source), machine)
+    assert needed / 2 < few < needed, "only matrices, and only the denoiser's"
     sentence = str(loading.too_large(tiny, 13_400_000_000, 8_000_000_000))
     assert "13.4 GB" in sentence and "8.0 GB" in sentence and "DARKROOM_MEMORY" in sentence
 

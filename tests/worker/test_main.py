@@ -92,8 +92,11 @@ def test_a_job_that_raises_is_alone_in_failing_and_its_reference_is_in_the_log(
     assert isinstance(ends[3], Finished)
 
 
-def test_too_little_memory_says_so(tiny: ModelInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("device", ["a GPU", "a CPU"])
+def test_too_little_memory_says_so(tiny: ModelInfo, monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     def no_room(self: Any, step: Any) -> None:
+        if device == "a CPU":
+            torch.empty(2**62, dtype=torch.uint8)
         raise torch.OutOfMemoryError("tried to allocate 16 EiB")
 
     monkeypatch.setattr(job_module.PictureJob, "_step_taken", no_room)

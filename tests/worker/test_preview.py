@@ -37,3 +37,13 @@ def test_a_preview_is_a_small_webp_with_the_proportions_of_the_picture() -> None
     assert image.format == "WEBP"
     assert image.size == (171, 256)
     assert np.asarray(image).std() > 0
+
+
+def test_previews_of_many_jobs_come_seldom_enough_to_take_a_small_share_of_the_time() -> None:
+    jobs = 1
+    pace = preview.Pace(lambda: jobs)
+    for _ in range(100):
+        pace.took(0.006)
+    assert pace.pause() == preview.PAUSE
+    jobs = 16
+    assert jobs * 0.006 / pace.pause() == pytest.approx(preview.SHARE, rel=0.01)
