@@ -100,6 +100,7 @@ def measure(folder: Path, *, quick: bool, began: float) -> report.Results:
     Raises:
         subprocess.SubprocessError, RuntimeError: a part failed.
     """
+    load = os.getloadavg()[0]
     threads = look_at_machine("cpu", None).threads
     models = tuple(_measure_model(plan, folder / str(number), threads, quick) for number, plan in enumerate(PLANS))
     say("answers while the worker is busy")
@@ -112,6 +113,8 @@ def measure(folder: Path, *, quick: bool, began: float) -> report.Results:
         cold_start=cold,
         threads=threads,
         processor=processor(),
+        cores=os.cpu_count() or 1,
+        load=load,
         minutes=(time.perf_counter() - began) / 60,
         quick=quick,
     )
@@ -131,14 +134,14 @@ def write(results: report.Results, folder: Path) -> None:
 
 
 def processor() -> str:
-    """What the processor calls itself, and how many of its cores there are."""
+    """What the processor calls itself."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
     except OSError:
         pass  # no Linux
-    return f"{name}, {os.cpu_count()} cores"
+    return name
 
 
 def _measure_model(plan: Plan, folder: Path, threads: int, quick: bool) -> report.Model:

@@ -41,6 +41,8 @@ class Results:
     cold_start: ColdStart
     threads: int
     processor: str
+    cores: int
+    load: float  # how many processes of others wanted a core when it began, in the mean of a minute
     minutes: float
     quick: bool
 
@@ -158,7 +160,8 @@ Written by the program itself; this makes the page anew, on your machine, in a q
 
     {COMMAND}
 
-Measured on {results.processor}, {results.threads} thread(s) of torch, Python {platform.python_version()}, {versions}.
+Measured on {results.processor}, {results.cores} cores, {results.threads} thread(s) of torch, Python
+{platform.python_version()}, {versions}.{_caution(results)}
 Darkroom and plain diffusers use the same weights in the same process and take turns, round by round, so that what else
 the machine does falls on both. A figure is the median of the rounds' ratios, with the quartiles in brackets. Every
 picture is made from new words and ends as a PNG; Darkroom's also has its facts recorded and its messages packed, and in
@@ -168,6 +171,18 @@ and want the same number of steps and the same guidance into one call.
 {models}
 
 ![Throughput and waits of a burst](images/performance.png)"""
+
+
+def _caution(results: Results) -> str:
+    """What a reader must know before believing a figure; empty where there is nothing."""
+    if results.quick:
+        return "\n**A trial: one small round of each, which says nothing of how fast it is.**"
+    if results.load > results.cores / 2:
+        return (
+            f"\n**The machine was busy with other work: {results.load:.1f} processes wanted its {results.cores} cores "
+            "when this began. Times are longer than on a quiet one, and ratios stray.**"
+        )
+    return ""
 
 
 def _one_job_row(model: Model) -> tuple[str, ...]:

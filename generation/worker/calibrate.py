@@ -1,9 +1,10 @@
 """Measures a freshly loaded model: is sharing forwards right for it, up to how many rows does it pay, how fast is it.
 
 Two small pictures with different steps, seeds and guidance are made one after the other and then together; jobs share
-forwards only if the latents agree. Forwards of more and more rows are timed: rows are shared up to the knee, past
-which more of them cost as much each. Convolutions stay packed (`generation.worker.packing`) where that is faster and
-agrees. What these runs make also serves to fit the preview map. All of it is a few steps of work.
+forwards only if the latents agree. Forwards of more and more rows are timed, for each of a few sizes of pictures: rows
+are shared up to the knee, past which more of them cost as much each. Convolutions stay packed
+(`generation.worker.packing`) where that is faster and agrees. What these runs make also serves to fit the preview map.
+All of it is a few steps of work.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MOST_ROWS = 16
 MIN_GAIN = 0.1  # of the time per row, for which more rows are worth it
 SLOW_STEP = 1.0  # seconds; a forward this slow is not timed with more rows
 ROUNDS = 3  # of timing
+OTHER_SIZE = 2  # times as many pixels, or as few, for which rows are timed anew
 DECODE_ROUNDS = 2  # the same for the decoder
 PACKED_ROUNDS = 2  # the same, packed and not
 PACKED_COPIES = 4  # of one picture's rows, for which convolutions are packed and timed
@@ -89,20 +91,24 @@ def calibrate(model: LoadedModel, report: Report) -> None:
         pictures = max(1, model.max_rows // call.rows)
         model.together = (pictures, seconds[call.rows * pictures] / pictures)
         model.sharing = f"up to {model.max_rows} rows in one forward"
+        model.rows_at = {side * side: _rows_at(model, side, step_done) for side in _other_sides(model)}
     model.size += model.packed_bytes
     report(what, total, total)
     log.info("%s: %.3f s a step; sharing: %s", model.info.name, model.seconds_per_step, model.sharing)
 
 
-def trial_arguments(model: LoadedModel, trial: Trial) -> dict[str, Any]:
-    """What the model's pipeline is called with for a trial; the latents are returned as they are."""
+def trial_arguments(model: LoadedModel, trial: Trial, side: int | None = None) -> dict[str, Any]:
+    """What the model's pipeline is called with for a trial; the latents are returned as they are.
+
+    `side`: pixels of a square picture; None: the model's default size.
+    """
     wanted = {
         "prompt": trial.prompt,
         "negative_prompt": trial.negative_prompt,
         "num_inference_steps": trial.steps,
         model.guidance_argument(): trial.guidance,
-        "width": model.info.width,
-        "height": model.info.height,
+        "width": side or model.info.width,
+        "height": side or model.info.height,
         "generator": torch.Generator().manual_seed(trial.seed),
         "output_type": "latent",
     }
@@ -128,11 +134,11 @@ def _run_alone(
     return latents, clean
 
 
-def _first_call(model: LoadedModel) -> Call:
+def _first_call(model: LoadedModel, side: int | None = None) -> Call:
     """The first trial's first call of the denoiser."""
     hub = Hub()
     pipeline = model.pipeline_for_job(model.info.scheduler, max_rows=MOST_ROWS)
-    task = hub.spawn(partial(_latents, model, pipeline, TRIALS[0]))
+    task = hub.spawn(partial(_latents, model, pipeline, TRIALS[0], side))
     with torch.inference_mode():
         hub.begin()
         call = task.call
@@ -195,8 +201,8 @@ def _packed_time(packing: Packing, run: Callable[[], object]) -> float:
     return best[True] / best[False]
 
 
-def _latents(model: LoadedModel, pipeline: Any, trial: Trial) -> torch.Tensor:
-    latents: torch.Tensor = model.run(pipeline, trial_arguments(model, trial))
+def _latents(model: LoadedModel, pipeline: Any, trial: Trial, side: int | None = None) -> torch.Tensor:
+    latents: torch.Tensor = model.run(pipeline, trial_arguments(model, trial, side))
     return latents
 
 
@@ -268,6 +274,29 @@ def _time_rows(call: Call, timed: Callable[[object], None]) -> dict[int, float]:
                 copies = copies[: copies.index(count) + 1]
                 break
     return best
+
+
+def _other_sides(model: LoadedModel) -> list[int]:
+    """Sides of the smallest and the largest square picture, if they are of another order and no step takes too long."""
+    info = model.info
+    default = info.width * info.height
+    sides = {side - side % info.size_multiple for side in (info.min_side, info.max_side)}
+    return sorted(
+        side
+        for side in sides
+        if not default / OTHER_SIZE < side**2 < default * OTHER_SIZE
+        and 0 < model.seconds_per_step * side**2 / default < SLOW_STEP
+    )
+
+
+def _rows_at(model: LoadedModel, side: int, timed: Callable[[object], None]) -> int:
+    """How many rows of square pictures of this side are worth sharing; 1 where they cannot even be begun."""
+    try:
+        return _rows_worth_sharing(_time_rows(_first_call(model, side), timed))
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        return 1
 
 
 def _rows_worth_sharing(seconds: dict[int, float]) -> int:

@@ -48,7 +48,8 @@ class LoadedModel:
     device: str
     size: int = 0  # bytes of its weights in memory
     pad_rows: bool = False  # compiled: forwards have 1, 2, 4 or 8 rows, as each new number is compiled anew
-    max_rows: int = 1  # of one shared forward; 1: jobs do not share
+    max_rows: int = 1  # of one shared forward of pictures of the default size; 1: jobs do not share
+    rows_at: dict[int, int] = field(default_factory=dict)  # the same for other sizes, by pixels, where measured
     decode_rows: int = 1  # of one shared call of the decoder
     sharing: str = "not measured"  # for people: whether jobs share forwards, and why
     seconds_per_step: float = 0.0  # of one picture with guidance
@@ -63,6 +64,18 @@ class LoadedModel:
         if name not in self._packings:
             self._packings[name] = Packing(getattr(self.pipeline, name))
         return self._packings[name]
+
+    def rows_for(self, pixels: int) -> int:
+        """Rows of one shared forward for pictures of so many pixels.
+
+        As measured at the nearest size that is not smaller; beyond the largest one, fewer in proportion.
+        """
+        if self.max_rows == 1:
+            return 1
+        measured = self.rows_at | {self.info.width * self.info.height: self.max_rows}
+        if pixels > (largest := max(measured)):
+            return max(1, measured[largest] * largest // pixels)
+        return measured[min(size for size in measured if size >= pixels)]
 
     @property
     def packed_bytes(self) -> int:
@@ -81,9 +94,8 @@ class LoadedModel:
             RequestError: this model knows no such scheduler, or cannot start from a picture.
         """
         original = self._from_image() if from_image else self.pipeline
-        default_pixels = self.info.width * self.info.height
-        pixels = pixels or default_pixels
-        rows = max_rows or max(1, int(self.max_rows * min(1.0, default_pixels / pixels)))
+        pixels = pixels or self.info.width * self.info.height
+        rows = max_rows or self.rows_for(pixels)
         job = object.__new__(type(original))
         state = job.__dict__
         # not by setattr, which diffusers overloads to rewrite the pipeline's common configuration

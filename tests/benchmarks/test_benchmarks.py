@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from collections.abc import Iterator
@@ -106,6 +107,8 @@ def test_the_report_has_the_promised_figures_as_json_page_and_plot(subject: Subj
         cold_start=ColdStart(spread([2.0]), spread([4.0])),
         threads=1,
         processor="a processor",
+        cores=2,
+        load=0.1,
         minutes=0.1,
         quick=True,
     )
@@ -115,6 +118,10 @@ def test_the_report_has_the_promised_figures_as_json_page_and_plot(subject: Subj
     assert figures["cold_start_ratio"] == 0.5
     page = report.as_markdown(results)
     assert report.COMMAND in page
+    assert "A trial" in page
+    measured = dataclasses.replace(results, quick=False)
+    assert "**A trial" not in report.as_markdown(measured) and "busy" not in report.as_markdown(measured)[:900]
+    assert "9.5 processes wanted its 2 cores" in report.as_markdown(dataclasses.replace(measured, load=9.5))
     assert "| tiny | **Darkroom** |" in page
     assert report.as_plot(results).width == report.WIDTH
     assert len(said) == 3

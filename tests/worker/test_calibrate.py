@@ -54,6 +54,18 @@ def test_a_model_whose_rows_mix_runs_each_job_alone_and_says_why(info: ModelInfo
     assert model.sharing.startswith("alone: ")
 
 
+def test_how_many_rows_are_shared_depends_on_the_size_of_the_picture(info: ModelInfo) -> None:
+    """The tiny model paints 32 x 32 by default, and up to 64 x 64, which is measured too."""
+    model = calibrated(tiny_pipeline(), info)
+    assert set(model.rows_at) == {64 * 64}
+    model.max_rows, model.rows_at = 16, {64 * 64: 4}
+    assert [model.rows_for(side * side) for side in (24, 32, 40, 64, 91, 300)] == [16, 16, 4, 4, 1, 1]
+    model.rows_at = {}
+    assert [model.rows_for(side * side) for side in (24, 32, 64, 91)] == [16, 16, 4, 1]
+    model.max_rows = 1
+    assert model.rows_for(16) == 1
+
+
 class Tight(UNet2DConditionModel):
     """Has memory for four rows."""
 
