@@ -14,6 +14,7 @@ from generation.errors import RequestError, WorkerError
 
 MAX_INIT_PIXELS = 64 * 10**6
 PNG_LEVEL = 6
+FRAME_PNG_LEVEL = 1  # of frames, which are drawn from and thrown away
 DECODED_TOGETHER = 4  # frames; more gain nothing where it was tried
 PIXELS_TOGETHER = 2**20  # a decoder needs far more memory for each than the denoiser
 
@@ -40,10 +41,10 @@ def image_sha256(image: Image.Image) -> str:
     return hashlib.sha256(image.convert("RGB").tobytes()).hexdigest()
 
 
-def png(image: Image.Image) -> bytes:
+def png(image: Image.Image, level: int = PNG_LEVEL) -> bytes:
     """The picture as PNG."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=PNG_LEVEL)
+    image.save(buffer, "PNG", compress_level=level)
     return buffer.getvalue()
 
 

@@ -10,12 +10,10 @@ import logging
 import queue
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-
-import torch
 
 from generation.errors import GenerationError, ModelError
 from generation.events import (
@@ -25,7 +23,6 @@ from generation.events import (
     DecodeFrames,
     Event,
     Failed,
-    Frame,
     Frames,
     Generate,
     Inspect,
@@ -44,8 +41,8 @@ from generation.model_files import is_hub_id
 from generation.models import ModelInfo, Models
 from generation.worker import finish, loading, machine, memory
 from generation.worker.calibrate import calibrate
-from generation.worker.capture import Trajectory, unpack_trajectory
 from generation.worker.download import Fetch
+from generation.worker.frames import FrameDecoder
 from generation.worker.hub import Hub, Task
 from generation.worker.job import PictureJob
 from generation.worker.pipelines import LoadedModel
@@ -90,6 +87,7 @@ class Worker:
         self._emit = emit
         self._hub = Hub()
         self._runs: dict[tuple[int, int], Run] = {}
+        self._frames = FrameDecoder()
         self._pace = Pace(lambda: len(self._runs))
         self._waiting: list[Generate] = []  # for their model, in the order in which they came
         self._fetches: dict[str, Fetch] = {}
@@ -110,11 +108,13 @@ class Worker:
         self._load_first()
         while True:
             try:
-                order = orders.get(block=not self._runs and not self._waiting)
+                order = orders.get(block=not (self._runs or self._waiting or self._frames.has_work_ahead))
             except queue.Empty:
                 self._begin_waiting()
                 if self._runs:
                     self._step()
+                elif self._frames.has_work_ahead:
+                    self._decode_ahead()
                 elif self._waiting:
                     time.sleep(FETCH_POLL)
                 continue
@@ -228,6 +228,13 @@ class Worker:
                 self._emit(Cancelled(job=run.order.job, attempt=run.order.attempt))
             else:
                 self._emit(run.task.result)
+                self._frames.foresee(run.task.result)
+
+    def _decode_ahead(self) -> None:
+        try:
+            self._frames.decode_ahead(lambda name: next((each for each in self._shelf if each.info.name == name), None))
+        except Exception as error:  # noqa: BLE001 - the edge: nobody asked for it yet
+            log.info("frames could not be decoded ahead: %r", error)
 
     def _fail(self, order: Generate, error: Exception) -> None:
         sentence, reference = _explain(error)
@@ -345,8 +352,8 @@ class Worker:
 
     def _decode(self, order: DecodeFrames) -> Frames:
         model = self.model(self._models.get(order.model))
-        trajectory = unpack_trajectory(order.trajectory)
-        return Frames(query=order.query, frames=_frames(model, trajectory, order.steps, noisy=order.noisy))
+        frames = self._frames.frames(model, order.trajectory, order.steps, noisy=order.noisy)
+        return Frames(query=order.query, frames=frames)
 
     def _read(self, order: ReadPrompt) -> PromptRead:
         return read_prompt(order.query, self.model(self._models.get(order.model)).pipeline, order.prompt)
@@ -362,27 +369,6 @@ class Worker:
             resident_mb=machine.resident_mb(),
             ready=self._ready(),
         )
-
-
-def _frames(model: LoadedModel, trajectory: Trajectory, wanted: Sequence[int], *, noisy: bool) -> tuple[Frame, ...]:
-    """The frames of these steps; before the first nothing is predicted yet, so step 0 shows the noise."""
-    steps = [step for step in dict.fromkeys(wanted) if 0 <= step <= trajectory.steps]
-    if not steps:
-        return ()
-    noise = trajectory.latents[steps]
-    clean = torch.cat([trajectory.clean[step - 1 : step] if step else trajectory.latents[:1] for step in steps])
-
-    def pictures(latents: torch.Tensor) -> list[bytes]:
-        whole = finish.spatial(model.pipeline, latents, trajectory.width, trajectory.height)
-        with model.packing("vae").on():
-            return [finish.png(image) for image in finish.decode_images(model.pipeline, whole)]
-
-    return tuple(
-        Frame(step=step, noise_level=float(trajectory.noise_levels[step]), picture=picture, noisy=noisy_picture)
-        for step, picture, noisy_picture in zip(
-            steps, pictures(clean), pictures(noise) if noisy else [None] * len(steps), strict=True
-        )
-    )
 
 
 def _explain(error: Exception) -> tuple[str, str]:
