@@ -31,9 +31,11 @@ def harmless(text: str) -> str:
     return _LINK.sub("]\u200b(", text).replace("@", "@\u200b").replace("://", ":\u200b//")
 
 
-def answer_buttons(answer: Answer) -> discord.ui.View:
-    """*Read* for each source, and *Ask* for more."""
+def answer_buttons(answer: Answer, turn: int | None) -> discord.ui.View:
+    """*Try it* for an experiment that the answer (of that turn) offers, *Read* for each source, and *Ask* for more."""
     view = discord.ui.View(timeout=None)
+    if answer.offer is not None and turn is not None:
+        view.add_item(views.TryIt(turn))
     for source in answer.sources[:SOURCES_SHOWN]:
         view.add_item(views.Read(source.passage, source.title))
     return view.add_item(views.Ask(answer.picture or 0))

@@ -20,7 +20,7 @@ import msgspec
 from rich.console import Console
 
 from bot.changes import method_words, plain_change
-from bot.conversation import Conversation
+from bot.conversation import Conversation, draw_study
 from bot.errors import SUCCESS, UserMistake, explain
 from bot.figures import answer_figure
 from bot.held_log import held_log
@@ -34,10 +34,12 @@ from bot.revising import Onward
 from bot.routing import ReadingRouter, Wanted
 from bot.settings import Settings
 from bot.talk import Missing, Reply, Talk, Utterance
+from bot.trials import Trial, plan_of, told
 from generation.pictures.lineage import METHODS
 from generation.queue import Origin, Owner, Place
 from generation.request import GenerationRequest
 from generation.studio import Picture
+from store.conversations import EvidenceRow
 from store.jobs import DONE
 from store.people import LOCAL
 from store.visibility import Viewer
@@ -246,7 +248,26 @@ class Session:
         )
         return await self._paint(request, user, Origin(method="words"))
 
+    async def _tried(self, trial: Trial, turn: int, user: str) -> Answered:
+        """Make an experiment that was agreed to, and answer from what came of it."""
+        picture = await self._conversation.seen(self._viewer(user), trial.picture)
+        study = await self._conversation.laboratory.run(
+            plan_of(trial, picture, self._conversation.laboratory), _owner(user)
+        )
+        text = told(study)
+        stands_on = EvidenceRow(
+            kind="experiment", ref=f"experiment on picture {picture.id}", quote=study.summary(), picture_id=picture.id
+        )
+        await self._memory.answered(_owner(user), self._viewer(user), text, [stands_on], reply_to=turn)
+        quote = Quote(kind="experiment", ref=stands_on.ref, quote=stands_on.quote)
+        figure = None
+        if self._figures is not None:
+            figure = await self._write(f"{study.change}.png", await asyncio.to_thread(draw_study, study))
+        return Answered(intent="ask", text=text, evidence=(quote,), figure=figure)
+
     async def _shown(self, reply: Reply, user: str) -> Answered:
+        if reply.trial is not None:
+            return await self._tried(reply.trial, reply.turn, user)
         if reply.request is not None:
             return await self._paint(reply.request, user, reply.origin, reply.onward)
         evidence = () if reply.answer is None else reply.answer.evidence
@@ -268,9 +289,13 @@ class Session:
         figure = await answer_figure(reply.answer, self._conversation)
         if figure is None:
             return None
+        return await self._write(figure.name, figure.content)
+
+    async def _write(self, name: str, content: bytes) -> str:
+        assert self._figures is not None  # asked by the caller
         self._drawn += 1
-        path = self._figures / f"{self._drawn:03d}-{figure.name}"
-        await asyncio.to_thread(write_whole, path, figure.content)
+        path = self._figures / f"{self._drawn:03d}-{name}"
+        await asyncio.to_thread(write_whole, path, content)
         return str(path)
 
     async def _paint(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 
 import discord
 from discord import app_commands
@@ -95,6 +96,7 @@ class DarkroomBot(commands.Bot):
             activity=discord.CustomActivity("/imagine a picture"),
         )
         self.settings = settings
+        self.forgotten: list[Callable[[str], None]] = []  # told the Discord id of who is forgotten everywhere
         self._given_parts = parts
         self._spawn = spawn
         self._interval = interval
@@ -118,7 +120,7 @@ class DarkroomBot(commands.Bot):
         )
         self._stack.push_async_callback(self.delivery.close)
         self.exhibits = Exhibits(self.conversation, self.marking)
-        self.laboratory = Laboratory(studio)
+        self.laboratory = self.conversation.laboratory
         self.backstage = Backstage(studio)
         self.offers = Offers(self.conversation, self.delivery)
         self.comparisons = Comparisons(self.laboratory, self.delivery)

@@ -13,16 +13,21 @@ from collections.abc import Iterable, Sequence
 
 from bot.errors import NotAllowed, NotThere
 from generation.errors import RequestError
+from generation.experiments import Study
+from generation.laboratory import Laboratory
 from generation.likeness import Likenesses
 from generation.models import ModelInfo, Models
+from generation.pictures.experiment import draw_experiment
 from generation.pictures.lineage import Node, draw_lineage
 from generation.pictures.strip import choose_steps, draw_strip
 from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
+from generation.pictures.words import draw_word_maps
 from generation.queue import FRESH, same_person
 from generation.request import GenerationRequest, make_request, parse_size
 from generation.studio import Job, Origin, Owner, Picture, Place, Studio
 from generation.touches import checked_touches
 from generation.vocabulary import Lexicon, Lexicons
+from generation.word_maps import find_word
 from store.visibility import Viewer
 
 
@@ -33,6 +38,7 @@ class Conversation:
         self._studio = studio
         self._lexicons = Lexicons()
         self._likenesses = Likenesses(studio.models)
+        self.laboratory = Laboratory(studio)
 
     @property
     def models(self) -> Models:
@@ -212,6 +218,32 @@ class Conversation:
         picture = await self.picture(picture_id)
         return await self._likenesses.figure(picture.run.model, picture.untouched or picture.path)
 
+    async def experiment(self, job_id: int) -> bytes:
+        """The grid of an experiment that was made, as PNG.
+
+        Raises:
+            NotThere: it is gone.
+        """
+        study = await self._studio.study_of(job_id)
+        if study is None:
+            raise NotThere("That experiment is no longer there.")
+        return await asyncio.to_thread(draw_study, study)
+
+    async def word_map(self, picture_id: int, word: str | None = None) -> bytes:
+        """Where the words of a picture went, as PNG, if that was looked at before.
+
+        Raises:
+            NotThere: the picture is gone, or nobody has looked.
+            GenerationError: the word is not in the prompt, or the model is gone.
+        """
+        picture = await self.picture(picture_id)
+        maps = await self.laboratory.known_words(picture)
+        if maps is None:
+            raise NotThere("No word map was made of this picture.")
+        wanted = [find_word(maps, word).word] if word else []
+        plain = await asyncio.to_thread((picture.untouched or picture.path).read_bytes)
+        return await asyncio.to_thread(draw_word_maps, plain, maps, wanted)
+
     async def touch_up(self, picture_id: int, touches: Iterable[str], person: Owner) -> Picture:
         """Do these final touches, and no others, to what diffusion made.
 
@@ -277,6 +309,13 @@ class Conversation:
         """
         if not await self._studio.cancel(job_id, by=person):
             raise NotAllowed("Only the person who asked can cancel this, and only until it is finished.")
+
+
+def draw_study(study: Study) -> bytes:
+    """The figure of what came of making a picture again: its word maps, or all its pictures side by side."""
+    if study.words is None:
+        return draw_experiment(study)
+    return draw_word_maps(study.cells[0].picture, study.words)
 
 
 def _drawn(family: Sequence[tuple[int, int | None, Picture | None]], chosen: int | None) -> bytes:

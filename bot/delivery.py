@@ -251,9 +251,14 @@ class Delivery:
         self._follow(job)
 
     async def reply(
-        self, message: discord.Message, request: GenerationRequest, origin: Origin, note: str | None = None
+        self,
+        message: discord.Message,
+        request: GenerationRequest,
+        origin: Origin,
+        note: str | None = None,
+        study: StudyPlan | None = None,
     ) -> None:
-        """Answer a message with a picture to come. `note` stands above it.
+        """Answer a message with a picture to come. `note` stands above it. `study`: make that instead, as in `ask`.
 
         Raises:
             QueueFull: the person has too many jobs waiting; the answer is taken back.
@@ -269,7 +274,10 @@ class Delivery:
                 extra={"bot_sees_it": True},
             )
             try:
-                job = await self._conversation.submit(request, owner_in(message), place, origin)
+                if study is not None:
+                    job = await self._studio.submit_study(study, owner_in(message), place)
+                else:
+                    job = await self._conversation.submit(request, owner_in(message), place, origin)
             except Exception:
                 with contextlib.suppress(discord.HTTPException):
                     await answer.delete()

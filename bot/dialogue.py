@@ -23,10 +23,11 @@ from bot.postbox import Attachment
 from bot.revising import Onward
 from bot.routing import Wanted
 from bot.talk import MADE_HOW, Missing, Reply, Utterance
+from bot.trials import Trial, offered, plan_of
 from bot.views.talk import unsure_buttons
 from explainer.passages import Passage, load_passages
 from generation.request import GenerationRequest
-from generation.studio import Picture
+from generation.studio import Origin, Picture
 from store.conversations import EvidenceRow
 
 if TYPE_CHECKING:
@@ -105,6 +106,35 @@ class Dialogue:
         note = await self._note(onward.request, onward)
         await self._bot.delivery.ask(interaction, onward.request, origin=onward.origin(None), note=note)
 
+    async def try_offer(self, interaction: discord.Interaction, turn: int) -> None:
+        """Make the experiment that an answer offered, for the person who pressed.
+
+        Raises:
+            NotThere: the offer, or its picture, is gone or not for them.
+            RequestError: it cannot be made.
+            QueueFull: the person has too many jobs waiting.
+        """
+        private = interaction.message is not None and interaction.message.flags.ephemeral
+        trial = offered(await self._bot.memory.stands_on(turn))
+        picture = await self._bot.conversation.seen(viewer_of(interaction, alone=private), trial.picture)
+        plan = plan_of(trial, picture, self._bot.laboratory)
+        await self._bot.comparisons.make(interaction, plan, private=private)
+
+    async def _try_for(self, message: discord.Message, trial: Trial) -> None:
+        """Make the experiment that the person has agreed to in a message."""
+        picture = await self._bot.conversation.seen(viewer_in(message), trial.picture)
+        plan = plan_of(trial, picture, self._bot.laboratory)
+        known = await self._bot.laboratory.known(plan)
+        if known is None:
+            await self._bot.delivery.reply(message, plan.heaviest, Origin(), study=plan)
+            return
+        letter = await letters.studied(known)
+        reference = message.to_reference(fail_if_not_exists=False)
+        files = [attachment.upload() for attachment in letter.attachments]
+        await message.channel.send(
+            embeds=list(letter.embeds), files=files, view=letter.buttons(), reference=reference, mention_author=False
+        )
+
     async def _paint(self, interaction: discord.Interaction, request: GenerationRequest, reply: Reply) -> None:
         unknown = self._bot.conversation.unknown_words(request)
         if unknown and reply.onward is None:
@@ -128,7 +158,7 @@ class Dialogue:
         figure = await answer_figure(reply.answer, self._bot.conversation)
         looks = {
             "content": above + answers.answer_text(reply.answer),
-            "view": answers.answer_buttons(reply.answer),
+            "view": answers.answer_buttons(reply.answer, reply.answering),
         }
         return looks | ({"file": figure.upload()} if figure else {})
 
@@ -148,6 +178,9 @@ class Dialogue:
         """Answer a message that speaks to the bot."""
         async with message.channel.typing():
             reply = await self._bot.talk.hear(await self._utterance(message, text))
+        if reply.trial is not None:
+            await self._try_for(message, reply.trial)
+            return
         if reply.request is not None:
             note = await self._note(reply.request, reply.onward)
             await self._bot.delivery.reply(message, reply.request, reply.origin, note)

@@ -148,7 +148,7 @@ def _settings(run: RunFacts) -> list[tuple[str, str]]:
 
 def _sources(entry: Entry) -> str:
     """What an answer stands on, in few words."""
-    refs = dict.fromkeys(row.ref for row in entry.evidence if row.kind != "about" and row.ref)
+    refs = dict.fromkeys(row.ref for row in entry.evidence if row.kind not in ("about", "offer") and row.ref)
     return f"From: {'; '.join(list(refs)[:6])}" if refs else ""
 
 

@@ -73,6 +73,14 @@ async def _nearest(conversation: Conversation, figure: Figure) -> bytes:
     return await conversation.nearest(figure.picture)
 
 
+async def _experiment(conversation: Conversation, figure: Figure) -> bytes:
+    return await conversation.experiment(figure.job or 0)
+
+
+async def _word_map(conversation: Conversation, figure: Figure) -> bytes:
+    return await conversation.word_map(figure.picture, figure.word)
+
+
 DRAWINGS: Final[dict[str, tuple[Drawing, str]]] = {
     "strip": (_strip, "The steps of picture {0}"),
     "noisy strip": (_strip, "The steps of picture {0}, with the noisy canvas below"),
@@ -80,5 +88,7 @@ DRAWINGS: Final[dict[str, tuple[Drawing, str]]] = {
     "schedule": (_schedule, "How much noise was left after each step of picture {0}"),
     "picture": (_pictures, "Picture {0}"),
     "pictures": (_pictures, "Pictures {0} and {1} side by side"),
+    "experiment": (_experiment, "Picture {0} beside what it became with one thing changed"),
+    "word map": (_word_map, "Where the words of picture {0} were attended to"),
     "nearest": (_nearest, "Picture {0} beside the training pictures that it resembles most"),
 }

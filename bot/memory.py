@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 
 import msgspec
 
+from bot.trials import Trial, offer_row, trial_in
 from explainer.messages import Answer
 from generation.queue import Owner
 from generation.studio import Picture, Studio
@@ -26,6 +27,7 @@ from store.files import Files
 from store.search import find_turns
 from store.visibility import Viewer
 
+LATELY = 6  # turns among which an offer still stands open
 REF_LIMIT = 120  # characters, as in the table
 _PICTURE_REF = re.compile(r"\bpicture (\d+)")
 _TURN_REF = re.compile(r"\bturn (\d+)")
@@ -125,6 +127,20 @@ class Memory:
         async with self._database.reading() as connection:
             found = await people.find(connection, person.source, person.external_id)
         return found is not None and found.id == turn.person_id
+
+    async def stands_on(self, turn_id: int) -> list[EvidenceRow]:
+        """What a turn stands on. Whoever asks for it by id must have been handed that id."""
+        async with self._database.reading() as connection:
+            return (await conversations.evidence_of(connection, [turn_id])).get(turn_id, [])
+
+    async def last_offer(self, viewer: Viewer) -> Trial | None:
+        """The experiment that Darkroom offered in what it said last here."""
+        async with self._database.reading() as connection:
+            latest = await conversations.recent(connection, viewer, limit=LATELY)
+            said = [row for row in latest if row.person_id is None]
+            if not said:
+                return None
+            return trial_in((await conversations.evidence_of(connection, [said[-1].id])).get(said[-1].id, []))
 
     async def answer_to(self, turn_id: int) -> TurnRow | None:
         """What Darkroom said to a turn last."""
@@ -239,6 +255,8 @@ def evidence_rows(answer: Answer) -> list[EvidenceRow]:
                 heard_id=int(turn[1]) if turn and item.kind == "turn" else None,
             )
         )
+    if answer.offer is not None:
+        rows.append(offer_row(answer.offer))
     if answer.picture is not None and answer.picture not in {row.picture_id for row in rows}:
         rows.append(EvidenceRow(kind=ABOUT, ref=f"picture {answer.picture}", quote="", picture_id=answer.picture))
     return rows

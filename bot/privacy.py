@@ -34,6 +34,7 @@ PRIVACY = """**What I keep**
 • What you say *to me*: commands, messages that mention me or reply to me, direct messages, threads that I opened. \
 Other messages I neither keep nor, as a rule, receive.
 • What I answered, and on what each answer stands.
+• What admins decide about you: limits, blocks, and in the audit log who did what and when, never what you asked for.
 
 **For how long**
 Until you delete it. *Delete* under a picture deletes it with everything that belongs to it. A message that you delete \
@@ -46,10 +47,15 @@ who run this bot have its database, and see in the log that something went wrong
 answered on their machine{voice}.
 
 **What stays after `/forget`**
-Pictures that *others* made from yours are theirs. If an admin has blocked you, your id stays on that list. Discord \
-keeps its own messages: I delete those of mine with your pictures where I can. Backups are the operators' to delete.
+Pictures that *others* made from yours are theirs. If an admin has blocked you, your id stays on that list; limits of \
+your own go. In the audit log, your id and name give way to “forgotten”. Discord keeps its own messages: I delete \
+those of mine with your pictures where I can. Backups are the operators' to delete.{playground}
 
 `/mydata` sends you everything that I keep of you."""
+IN_PLAYGROUND = (
+    "\n\n**In this playground**\nIts channel, with what you type and what I answer, is kept in the data folder too, "
+    "where Discord's servers would keep it. `/forget` everywhere takes it out of there as well."
+)
 ELSEWHERE_VOICE = ", and put into words by a language model at an address that they have chosen"
 
 
@@ -63,7 +69,8 @@ class PrivacyDesk:
 
     def statement(self) -> str:
         """What is kept, how long, and who sees it."""
-        return PRIVACY.format(voice=ELSEWHERE_VOICE if self._bot.settings.voice == "openai" else "")
+        voice = ELSEWHERE_VOICE if self._bot.settings.voice == "openai" else ""
+        return PRIVACY.format(voice=voice, playground=IN_PLAYGROUND if self._bot.forgotten else "")
 
     async def send_data(self, interaction: discord.Interaction) -> None:
         """Send the person everything that is kept of them."""
@@ -89,6 +96,8 @@ class PrivacyDesk:
         gone = await self._bot.memory.forget(person, place)
         if everywhere:
             await asyncio.to_thread(LogTrace().remove, person.external_id)
+            for tell in self._bot.forgotten:
+                tell(person.external_id)
         if gone is None:
             await interaction.edit_original_response(content=NOTHING_KEPT, view=None)
             return

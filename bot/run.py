@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import logging.handlers
 import os
 import signal
 import sys
 import webbrowser
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -58,23 +59,30 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 async def serve(settings: Settings, console: Console) -> None:
     """Run the bot and all that it needs until SIGINT or SIGTERM."""
     with stop_signals() as stopping:
-        async with front(settings, console) as token, open_parts(settings) as parts:
+        async with front(settings, console) as door, open_parts(settings) as parts:
             showing = asyncio.create_task(show_start(parts.studio, console))
             try:
-                await run_bot(settings, parts, token, stopping)
+                await run_bot(settings, parts, door.token, stopping, door.forget)
             finally:
                 showing.cancel()
                 await asyncio.gather(showing, return_exceptions=True)
     console.print("Darkroom has stopped.")
 
 
-async def run_bot(settings: Settings, parts: Parts, token: str, stopping: asyncio.Event) -> None:
-    """Connect the bot and keep it connected until `stopping` is set.
+async def run_bot(
+    settings: Settings,
+    parts: Parts,
+    token: str,
+    stopping: asyncio.Event,
+    forget: Callable[[str], None] | None = None,
+) -> None:
+    """Connect the bot and keep it connected until `stopping` is set. `forget` hears of who is forgotten everywhere.
 
     Raises:
         TokenRefused, DiscordUnreachable: it could not log in.
     """
     async with create_bot(settings, parts=parts) as bot:
+        bot.forgotten += [forget] if forget is not None else []
         connection = asyncio.create_task(bot.start(token))
         stop = asyncio.create_task(stopping.wait())
         await asyncio.wait({connection, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,15 +96,23 @@ async def run_bot(settings: Settings, parts: Parts, token: str, stopping: asynci
             raise DiscordUnreachable from error
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where the bot logs in, and what there keeps messages of its own in the data folder."""
+
+    token: str
+    forget: Callable[[str], None] | None = None  # takes the Discord id of who is forgotten everywhere
+
+
 @contextlib.asynccontextmanager
-async def front(settings: Settings, console: Console) -> AsyncIterator[str]:
-    """The token to log in with: Discord's, or that of a playground which lives as long as the block.
+async def front(settings: Settings, console: Console) -> AsyncIterator[Door]:
+    """Where to log in: Discord, or a playground which lives as long as the block.
 
     Raises:
         UserMistake: the playground cannot listen where it should.
     """
     if settings.discord_token is not None:
-        yield settings.discord_token.get_secret_value()
+        yield Door(token=settings.discord_token.get_secret_value())
         return
     # here, because the bot on Discord needs none of it
     from bot.playground import Playground, PlaygroundError, point_discord_py
@@ -111,7 +127,7 @@ async def front(settings: Settings, console: Console) -> AsyncIterator[str]:
             print(f"The playground is at {playground.address}", flush=True)  # on stdout: programs read it
             if settings.open_browser and has_desktop():
                 await asyncio.to_thread(open_browser, playground.address)
-            yield playground.bot_token
+            yield Door(token=playground.bot_token, forget=lambda person: playground.world.forget(int(person)))
     finally:
         await playground.close()
 

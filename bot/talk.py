@@ -17,6 +17,7 @@ from bot.errors import NotAllowed, NotThere
 from bot.memory import Memory, evidence_rows
 from bot.revising import DELETED, NOTHING_THERE, UNFINISHED, Back, CannotRevise, Onward, Revising
 from bot.routing import Between, Intent, Message, PlainRules, Route, Router, Wanted
+from bot.trials import AGREES, Trial
 from explainer.messages import Answer
 from generation.queue import Owner
 from generation.request import GenerationRequest
@@ -75,6 +76,7 @@ class Reply:
     request: GenerationRequest | None = None  # what to paint, for `create` and `revise`
     onward: Onward | None = None  # from which picture it goes on, for `revise`
     shown: Picture | None = None  # a picture to show once more
+    trial: Trial | None = None  # an experiment to make, since it was offered and agreed to
     between: Between = ("create", "ask")  # what to choose from, for `unsure`
 
     @property
@@ -102,7 +104,11 @@ class Talk:
             RequestError: a picture cannot be made as asked.
             ReaderError: there is no answer, for a fault of ours.
         """
+        trial = await self._memory.last_offer(utterance.viewer) if AGREES.fullmatch(utterance.text.strip()) else None
         turn = await self._remember(utterance)
+        if trial is not None:
+            await self._memory.decided(turn, "ask")
+            return Reply(intent="ask", text="", turn=turn, trial=trial)
         return await self._follow(utterance, turn, await self._router.route(_message(utterance)))
 
     async def ask(self, utterance: Utterance) -> Reply:

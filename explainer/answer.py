@@ -15,7 +15,18 @@ from typing import Final
 from explainer import evidence, experiments, premises
 from explainer.evidence import EXPLAINED, Fact, title_of
 from explainer.language import PARTS, STOP, TWO_IN_ONE, Spelling, expanded, plain, sentences, stripped, words
-from explainer.messages import Answer, Evidence, Figure, Offer, Question, Route, SeenPicture, Source, Want
+from explainer.messages import (
+    Answer,
+    Evidence,
+    Figure,
+    Offer,
+    Question,
+    Route,
+    SeenExperiment,
+    SeenPicture,
+    Source,
+    Want,
+)
 from explainer.passages import Passage
 from explainer.pointing import FIELDS, Pointing, default_picture, point
 from explainer.reading import Reading, read
@@ -251,11 +262,20 @@ class Answerer:
             draft.text += f"\n\n{more}"
             self._cite(draft, second, more)
         if pointing.pictures:
-            draft.figure = figure_of(first, pointing.pictures[0])
-            draft.offer = experiments.offer_of_passage(first.id, pointing.pictures[0])
+            self._illustrate(draft, first, pointing.pictures[0])
         if first.id in OF_COPYING and pointing.pictures:
             self._compared(draft, pointing.pictures[0])
         return draft
+
+    def _illustrate(self, draft: Draft, passage: Passage, picture: SeenPicture) -> None:
+        """Give the answer the figure of a picture that shows what a passage says, or offer to make it."""
+        draft.figure = figure_of(passage, picture)
+        draft.offer = experiments.offer_of_passage(passage.id, picture)
+        if draft.offer is not None and (done := experiments.finished(draft.offer, picture)) is not None:
+            draft.figure, draft.offer = Figure(kind="experiment", picture=picture.id, job=done.job), None
+            draft.evidence.append(_experiment_evidence(done, picture))
+        if draft.figure is not None and draft.figure.kind == "word map" and not picture.word_masses:
+            draft.figure, draft.offer = None, experiments.word_maps(picture)
 
     def _compared(self, draft: Draft, picture: SeenPicture) -> None:
         """Behind what is said of copying in general, what this very picture is like."""
@@ -319,6 +339,8 @@ class Answerer:
         )
         if key == "nearest" and picture.compared is None:
             draft.wants = Want(kind="nearest", picture=picture.id)
+        if key == "masses" and not picture.word_masses:
+            draft.offer, draft.figure = experiments.word_maps(picture), None
         if reading.sure:
             draft.text = f"Yes, that is what the record says. {card.text}"
         draft.evidence.append(_run_evidence(card, picture))
@@ -397,8 +419,12 @@ class Answerer:
             passage = self._passages[card.passage]
             self._cite(draft, passage, sentences(passage.text)[0])
         if card.figure and pointing.pictures:
-            draft.figure = Figure(kind="word map", picture=pointing.pictures[0].id)
-            draft.picture = pointing.pictures[0].id
+            picture = pointing.pictures[0]
+            draft.picture = picture.id
+            if picture.word_masses:
+                draft.figure = Figure(kind="word map", picture=picture.id)
+            else:
+                draft.offer = experiments.word_maps(picture)
         return draft
 
     def _perhaps(self, best: Hit) -> Draft:
@@ -432,8 +458,8 @@ class Answerer:
         done = experiments.finished(plan, picture)
         if done is not None:
             draft = Draft(route="run", text=f"That was tried. {done.summary}", picture=picture.id)
-            draft.evidence.append(Evidence(kind="experiment", ref=f"experiment {done.id}", quote=done.summary))
-            draft.figure = Figure(kind="pictures", picture=picture.id)
+            draft.evidence.append(_experiment_evidence(done, picture))
+            draft.figure = Figure(kind="experiment", picture=picture.id, job=done.job)
             return draft
         draft = Draft(
             route="both", text=f"That can be tried on {title_of(picture)}. {plan.text}", offer=plan, picture=picture.id
@@ -680,6 +706,10 @@ def _run_evidence(card: Fact, picture: SeenPicture) -> Evidence:
     if not card.recorded:
         return Evidence(kind="missing", ref=f"not recorded: picture {picture.id}: {card.key}", quote="")
     return Evidence(kind="run", ref=f"picture {picture.id}: {card.key}", quote=card.quote)
+
+
+def _experiment_evidence(done: SeenExperiment, picture: SeenPicture) -> Evidence:
+    return Evidence(kind="experiment", ref=f"experiment {done.id} on picture {picture.id}", quote=done.summary)
 
 
 def _missing_evidence(what: str) -> Evidence:

@@ -11,15 +11,27 @@ from typing import Protocol
 
 import msgspec
 
-from explainer.messages import Answer, Intent, Interpreted, Nearest, Question, SeenPicture, SeenTurn, Want
+from explainer.messages import (
+    Answer,
+    Intent,
+    Interpreted,
+    Nearest,
+    Question,
+    SeenExperiment,
+    SeenPicture,
+    SeenTurn,
+    Want,
+)
 from generation.errors import GenerationError
+from generation.experiments import Change
 from generation.likeness import Likenesses
 from generation.request import RunFacts
-from store import conversations, people, pictures
+from store import conversations, people, pictures, studies
 from store.conversations import TurnRow
 from store.database import Database, Transaction
 from store.files import Files
 from store.pictures import PictureRow
+from store.studies import StudyRow
 from store.visibility import Viewer
 
 PICTURES_SEEN = 24  # the latest
@@ -132,6 +144,9 @@ class Desk:
 async def _pictures(connection: Transaction, viewer: Viewer, rows: list[PictureRow]) -> tuple[SeenPicture, ...]:
     owners = {number: await people.get(connection, number) for number in {row.person_id for row in rows}}
     mine = await people.find(connection, viewer.source, viewer.person)
+    studied: dict[int, list[StudyRow]] = {}
+    for study in await studies.of_pictures(connection, [row.id for row in rows]):
+        studied.setdefault(study.picture_id, []).append(study)
     return tuple(
         SeenPicture(
             id=row.id,
@@ -142,9 +157,16 @@ async def _pictures(connection: Transaction, viewer: Viewer, rows: list[PictureR
             has_steps=row.trajectory is not None,
             parent=row.parent_id,
             method=row.method,
+            word_masses=next((study.masses for study in reversed(studied.get(row.id, [])) if study.masses), {}),
+            experiments=tuple(_experiment(study) for study in studied.get(row.id, []) if study.change != "words"),
         )
         for row in rows
     )
+
+
+def _experiment(row: StudyRow) -> SeenExperiment:
+    change = msgspec.convert(row.change, Change)
+    return SeenExperiment(id=row.id, job=row.job_id, change=change, value=row.value, summary=row.summary)
 
 
 async def _turns(connection: Transaction, viewer: Viewer, rows: list[TurnRow]) -> tuple[SeenTurn, ...]:

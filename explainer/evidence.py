@@ -460,7 +460,8 @@ def masses(picture: SeenPicture, word: str | None = None) -> Fact:
     figure = Figure(kind="word map", picture=picture.id, word=word)
     if not picture.word_masses:
         text = (
-            "I have no record of that yet: no word map was made of this picture. One can be made by replaying the run."
+            "I have no record of that yet: no word map was made of this picture. One can be made by running it again from "
+            "its record."
         )
         return Fact(
             key="masses", text=text, quote="", recorded=False, figure=figure, passage="wordmaps/what-a-word-map-is"
@@ -509,6 +510,17 @@ def _nearest(picture: SeenPicture, subject: str) -> Fact:
         f"{near.name} {near.distance:.1f} ({near.views:,} scenes)" for near in picture.nearest[:5]
     )
     return Fact(key="nearest", text=text, quote=quote, figure=figure, passage="pocket/nearest-training-pictures")
+
+
+def _experiments(picture: SeenPicture, subject: str) -> Fact:
+    if not picture.experiments:
+        text = "I have no record of an experiment on this picture: none was made. Ask me to leave a word out, or for other steps."
+        return Fact(key="experiments", text=text, quote="", recorded=False, passage="seeds/experiments")
+    latest = picture.experiments[-1]
+    listed = " ".join(done.summary for done in reversed(picture.experiments[-2:]))
+    figure = Figure(kind="experiment", picture=picture.id, job=latest.job)
+    text = f"{listed} The difference is due to what was changed, as all else was the same; another seed may show more or less."
+    return Fact(key="experiments", text=text, quote=listed, figure=figure, passage="seeds/experiments")
 
 
 def _settings(picture: SeenPicture, subject: str) -> Fact:
@@ -603,6 +615,7 @@ FACTS: Final[dict[str, Callable[[SeenPicture, str], Fact]]] = {
     "fingerprint": _fingerprint,
     "masses": _masses,
     "nearest": _nearest,
+    "experiments": _experiments,
     "settings": _settings,
     "latents": _latents,
     "changes": _changes,

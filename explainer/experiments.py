@@ -7,7 +7,8 @@ from typing import Final
 
 from explainer.evidence import counted, said_words, seconds_of, shown
 from explainer.language import NUMBER, STOP, plain, stem, words
-from explainer.messages import Change, Offer, SeenExperiment, SeenPicture
+from explainer.messages import Offer, SeenExperiment, SeenPicture
+from generation.experiments import Change
 
 MOST_STEPS: Final = 100
 MOST_GUIDANCE: Final = 30.0
@@ -71,19 +72,29 @@ def plan(change: str, text: str, picture: SeenPicture) -> Offer:
 
 def finished(offer: Offer, picture: SeenPicture) -> SeenExperiment | None:
     """The experiment, if it has been made already."""
-    same = (done for done in picture.experiments if done.change == offer.change and offer.value in (None, done.value))
+    same = (
+        done
+        for done in picture.experiments
+        if done.change == offer.change and (offer.value or "").casefold() in ("", done.value.casefold())
+    )
     return next(same, None)
+
+
+def word_maps(picture: SeenPicture) -> Offer:
+    """The look at where the words of a picture went."""
+    return _offer(picture, "words", None, "once more with its attention looked at, and map where its words went")
 
 
 def _offer(picture: SeenPicture, change: Change, value: str | None, how: str, factor: float = 1.0) -> Offer:
     seconds = picture.run.seconds * factor
+    asked = "Shall I run it" if change in ("again", "words") else "Shall I try it"
     return Offer(
         picture=picture.id,
         change=change,
         value=value,
         pictures=1,
         seconds=round(seconds, 1),
-        text=f"Shall I try it {how}? It costs one picture, about {seconds_of(seconds)}.",
+        text=f"{asked} {how}? It costs one picture, about {seconds_of(seconds)}.",
     )
 
 

@@ -10,12 +10,14 @@ from typing import Literal
 
 import msgspec
 
+from generation.experiments import Change
 from generation.frames import Message
 from generation.request import RunFacts
 
 EvidenceKind = Literal["run", "turn", "passage", "experiment", "missing"]
-FigureKind = Literal["strip", "noisy strip", "timelapse", "word map", "schedule", "picture", "pictures", "nearest"]
-Change = Literal["without", "seed", "steps", "guidance", "negative", "again"]
+FigureKind = Literal[
+    "strip", "noisy strip", "timelapse", "word map", "schedule", "picture", "pictures", "nearest", "experiment"
+]
 Route = Literal["run", "knowledge", "both", "no record", "small talk"]
 Intent = Literal["create", "revise", "ask", "chat"]
 VoiceName = Literal["record", "transformers", "openai"]
@@ -40,8 +42,9 @@ class SeenExperiment(Record, frozen=True, kw_only=True):
     """A finished experiment: replays that differ from a picture's run in one thing."""
 
     id: int
+    job: int  # that made it
     change: Change
-    value: str  # what it was changed to, as people read it
+    value: str  # what it was changed to; empty: chosen when it was made
     summary: str  # what changed in numbers, in one sentence
 
 
@@ -99,6 +102,7 @@ class Figure(Record, frozen=True, kw_only=True):
     picture: int  # id of the picture that it is about
     other: int | None = None  # of the second one, where two are compared
     word: str | None = None  # for a word map
+    job: int | None = None  # for an experiment: the job that made it
 
 
 class Offer(Record, frozen=True, kw_only=True):

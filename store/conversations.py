@@ -13,6 +13,7 @@ from store.tables import conversations, evidence, jobs, people, turns
 from store.upsert import insert_into
 from store.visibility import Viewer, turns_seen_by
 
+OFFER = "offer"  # the kind of evidence that says which experiment an answer offered
 ABOUT = "about"  # the kind of evidence that says which picture a person's turn points at
 
 

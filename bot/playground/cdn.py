@@ -65,6 +65,12 @@ class Cdn:
         while len(self._discarded) > _KEPT_AFTER_DISCARD:
             self.path(self._discarded.popleft()).unlink(missing_ok=True)
 
+    def remove(self, attachment_ids: Iterable[int] = ()) -> None:
+        """Delete these files, and all that were kept a little longer, now."""
+        self._discarded.extend(attachment_ids)
+        while self._discarded:
+            self.path(self._discarded.popleft()).unlink(missing_ok=True)
+
     def keep_only(self, attachment_ids: Iterable[int]) -> None:
         """Remove every file that none of these attachments needs (after a restart)."""
         kept = {str(attachment_id) for attachment_id in attachment_ids}

@@ -255,7 +255,7 @@ class World:
         data = self.wire.channel(channel)
         del self.channels[channel_id]
         for message in self._messages.pop(channel_id, {}).values():
-            self.cdn.discard(item.id for item in message.attachments)
+            self.cdn.remove(item.id for item in message.attachments)
         self.publish(Event("THREAD_DELETE" if channel.thread else "CHANNEL_DELETE", data, channel))
         return channel
 
@@ -376,13 +376,33 @@ class World:
     def delete(self, message: Message) -> None:
         """Remove the message and its files."""
         self._messages.get(message.channel_id, {}).pop(message.id, None)
-        self.cdn.discard(item.id for item in message.attachments)
+        self.cdn.remove(item.id for item in message.attachments)
         data = {
             "id": str(message.id), "channel_id": str(message.channel_id),
             **self.wire.guild_id_of(message.channel_id),
         }  # fmt: skip
         channel = self.channels.get(message.channel_id)
         self.publish(Event("MESSAGE_DELETE", data, channel, message.only_for, to_bot=message.only_for is None))
+
+    def forget(self, user_id: int) -> None:
+        """Delete what a person wrote and what the bot answered them, with files and threads; their account stays.
+
+        The bot's last word on it stays too: the answer to a command named `forget`.
+        """
+        everything = [message for kept in self._messages.values() for message in kept.values()]
+        theirs = {message.id for message in everything if message.author_id == user_id}
+        alone = {channel.id for channel in self.channels.values() if channel.recipient_id == user_id}
+        for message in everything:
+            origin, reference = message.origin, message.reference
+            if origin is not None and origin.name == "forget":
+                continue
+            answers = reference is not None and reference.message_id in theirs
+            asked = origin is not None and origin.user_id == user_id
+            if message.id in theirs or answers or asked or message.only_for == user_id or message.channel_id in alone:
+                self.delete(message)
+                if message.id in self.channels:  # the thread that began at it
+                    self.delete_channel(message.id)
+        self.cdn.remove()  # also what stood in messages before they were edited
 
     def react(self, message: Message, emoji: str, user_id: int) -> Message:
         """Add the user's reaction."""

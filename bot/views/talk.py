@@ -115,6 +115,15 @@ class AskIt(IdButton, template=r"darkroom:askit:(?P<id>\d+)"):
         await bot.dialogue.settle(interaction, self.row_id, "ask")
 
 
+class TryIt(IdButton, template=r"darkroom:try:(?P<id>\d+)"):
+    """Makes the experiment that an answer offered."""
+
+    ACT, LABEL, STYLE = "try", "Try it", discord.ButtonStyle.primary
+
+    async def pressed(self, interaction: discord.Interaction, bot: DarkroomBot) -> None:
+        await bot.dialogue.try_offer(interaction, self.row_id)
+
+
 class Topic(IdButton, template=r"darkroom:topic:(?P<id>\d+)"):
     """Goes on to a stop of the guided conversation."""
 
@@ -147,7 +156,7 @@ class Read(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=
             await tell(interaction, error)
 
 
-BUTTONS = (Ask, TalkAbout, Lineage, ChangeIt, JustTalk, OtherWay, MakeIt, AskIt, Topic, Read)
+BUTTONS = (Ask, TalkAbout, Lineage, ChangeIt, JustTalk, OtherWay, MakeIt, AskIt, TryIt, Topic, Read)
 MEANT: dict[str, type[IdButton]] = {"revise": ChangeIt, "create": MakeIt, "ask": AskIt, "chat": JustTalk}
 
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from PIL import Image
 
 from explainer.errors import ReaderGone
-from explainer.messages import Answer, Evidence, Intent, Interpreted, Question, Source
+from explainer.messages import Answer, Evidence, Intent, Interpreted, Offer, Question, Source
 from generation import events
 from generation.dispatch.base import WorkerSeen
 from generation.errors import WorkerGone
@@ -220,6 +220,7 @@ class ScriptedReader:
 
     def __init__(self) -> None:
         self.questions: list[Question] = []
+        self.offer: Offer | None = None  # that each answer makes
         self.heard: list[Question] = []
         self.understood: dict[str, Interpreted] = {}  # by message; any other is left to the plain rules
 
@@ -245,4 +246,5 @@ class ScriptedReader:
             evidence=tuple(evidence),
             sources=(Source(passage="seeds/what-a-seed-is", title="What a seed is", citations=()),),
             picture=picture,
+            offer=self.offer,
         )

@@ -19,6 +19,8 @@ from bot.playground.interactions import Interaction
 from bot.playground.records import Message
 from bot.settings import Settings
 from bot.talk import UNSURE
+from bot.trials import GONE
+from explainer.messages import Offer
 from generation.queue import Owner
 from store.conversations import read_turns, turn_query
 from tests.bot.conftest import Stage
@@ -347,6 +349,36 @@ async def test_the_conversation_can_be_taken_away_as_one_page(room: Room) -> Non
 
 async def _file(room: Room, message: Message) -> bytes:
     return await asyncio.to_thread(room.world.cdn.path(message.attachments[0].id).read_bytes)
+
+
+async def test_an_offered_experiment_is_made_at_a_press_or_a_yes_and_shown(room: Room) -> None:
+    await room.picture(prompt="a red fox in a hat")
+    room.stage.reader.offer = Offer(picture=1, change="without", value="hat", pictures=1, seconds=1.0, text="Shall I?")
+    asked = await room.ann.send(f"{room.mention} what does the word hat do?")
+    answer = (await room.answers(2))[-1]
+    assert labels(answer)[0] == "Try it" and answer.reference is not None and answer.reference.message_id == asked.id
+    await room.bob.click(answer, label="Try it")
+    await room.driver.until(lambda: bool(room.stage.worker.orders and room.stage.worker.orders[-1].cells))
+    assert "hat" not in room.stage.worker.orders[-1].cells[0].prompt
+    room.stage.worker.finish(room.stage.worker.orders[-1].job)
+    await room.driver.until(lambda: any("mean difference" in str(message.embeds) for message in room.said()))
+    shown = len(room.said())
+    await room.ann.send(f"{room.mention} why?")
+    await room.answers(shown + 1)
+    await room.ann.send(f"{room.mention} yes please")
+    known = (await room.answers(shown + 2))[-1]
+    assert "mean difference" in str(known.embeds), "made before: shown at once"
+    assert sum(bool(order.cells) for order in room.stage.worker.orders) == 1
+
+
+async def test_an_offer_whose_picture_is_deleted_is_gone(room: Room) -> None:
+    picture = await room.picture(prompt="a red fox in a hat")
+    room.stage.reader.offer = Offer(picture=1, change="seed", value=None, pictures=1, seconds=1.0, text="Shall I?")
+    answer = await room.answer(room.bob, await room.bob.slash("explain", question="is it the noise?", private=True))
+    await room.ann.click(picture, label="Delete")
+    await room.driver.until(lambda: picture.id not in {message.id for message in room.said()})
+    refused = await room.answer(room.bob, await room.bob.click(answer, label="Try it"))
+    assert refused.content == GONE
 
 
 # --- privacy -------------------------------------------------------------------------------------

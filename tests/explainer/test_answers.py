@@ -104,11 +104,11 @@ def test_an_experiment_is_offered_with_its_cost_and_told_once_it_was_made() -> N
     assert offer is not None
     assert (offer.change, offer.value, offer.pictures) == ("without", "sunglasses", 1)
     assert "2.6 seconds" in offer.text
-    done = SeenExperiment(id=3, change="without", value="sunglasses", summary="12 % of the pixels changed.")
+    done = SeenExperiment(id=3, job=9, change="without", value="sunglasses", summary="12 % of the pixels changed.")
     seen = msgspec.structs.replace(asked.pictures[0], experiments=(done,))
     answer = answerer().answer(msgspec.structs.replace(asked, pictures=(seen,)))
     assert "12 % of the pixels changed." in answer.text
-    assert [(item.kind, item.ref) for item in answer.evidence] == [("experiment", "experiment 3")]
+    assert [(item.kind, item.ref) for item in answer.evidence] == [("experiment", "experiment 3 on picture 1")]
 
 
 def test_a_passage_is_quoted_with_its_sources() -> None:

@@ -12,6 +12,7 @@ import pytest
 from bot.chat import Answered, Imagine, Line, Session, read_script
 from bot.errors import UserMistake
 from bot.talk import UNSURE
+from explainer.messages import Offer
 from tests.bot.conftest import Stage
 
 
@@ -53,6 +54,27 @@ async def test_a_wish_becomes_a_picture_with_its_facts_and_leaves_nothing_undeli
     assert content.startswith(b"\x89PNG") and answered.seconds >= 0
     assert talking.stage.worker.orders[0].request.negative_prompt == "snow"
     assert await talking.stage.parts.studio.undelivered() == []
+
+
+async def test_an_offered_experiment_is_made_when_it_is_agreed_to_and_answers(talking: Talking) -> None:
+    await talking.imagine("a red fox in a hat", seed=7)
+    fox = Offer(picture=1, change="without", value="hat", pictures=1, seconds=1.2, text="Shall I?")
+    for offer, intent in ((None, "chat"), (fox, "ask")):
+        talking.stage.reader.offer = offer
+        await talking.say("what does the word hat do?")
+        answered = await talking.say("yes please")
+        assert (answered.intent == "ask" and "grey levels" in answered.text) == (intent == "ask")
+    assert "without “hat”" in answered.text or "without hat" in answered.text
+    assert [(quote.kind, quote.ref) for quote in answered.evidence] == [("experiment", "experiment on picture 1")]
+    assert "hat" not in talking.stage.worker.orders[-1].cells[0].prompt
+    await talking.say("so what came of it?")
+    seen = talking.stage.reader.questions[-1].pictures[0]
+    assert [(done.change, done.value) for done in seen.experiments] == [("without", "hat")]
+    talking.stage.reader.offer = Offer(picture=1, change="words", value=None, pictures=1, seconds=1.2, text="Shall I?")
+    await talking.say("which word mattered?")
+    assert "no proof of cause" in (await talking.say("go ahead")).text
+    await talking.say("what is noise?")
+    assert set(talking.stage.reader.questions[-1].pictures[0].word_masses) >= {"red", "fox", "hat"}
 
 
 async def test_each_speaker_is_known_and_mine_is_theirs(talking: Talking) -> None:
