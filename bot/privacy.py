@@ -30,7 +30,8 @@ FILES_AT_ONCE = 10  # of a message
 NOTHING_KEPT = "I keep nothing of you."
 PRIVACY = """**What I keep**
 • Your Discord id and display name, as last seen.
-• What you ask me for: prompts and settings, the pictures, how each came about step by step, and which came from which.
+• What you ask me for: prompts and settings, the pictures, how each came about step by step, which came from which, \
+and what came of looking into them (word maps, comparisons).
 • What you say *to me*: commands, messages that mention me or reply to me, direct messages, threads that I opened. \
 Other messages I neither keep nor, as a rule, receive.
 • What I answered, and on what each answer stands.

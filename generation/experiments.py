@@ -174,7 +174,7 @@ def plan_replay(picture: int, run: RunFacts, models: Models, *, words: bool = Fa
     return StudyPlan(
         picture=picture,
         change="words" if words else "again",
-        cells=(Cell(label="again", request=request),),
+        cells=(Cell(label="as it was"), Cell(label="again", request=request)),
         said=said,
     )
 

@@ -152,6 +152,8 @@ async def test_word_maps_are_made_once_and_their_masses_are_on_record(house: Hou
         (row,) = await studies.of_pictures(connection, [picture.id])
     assert row.masses is not None and list(row.masses) == ["a", "red", "fox"]
     assert "identical to the picture" in row.summary
+    again = Laboratory(house.studio).plan(picture, "again")
+    assert labels(again) == ["as it was", "again"] and len(again.requests) == 1
 
 
 async def test_a_model_that_cannot_be_looked_into_and_a_cancel_are_told(house: House) -> None:
