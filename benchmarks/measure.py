@@ -43,6 +43,7 @@ class OneJob:
     plain_seconds: Spread
     ratios: Mapping[str, Spread]  # by variant: bare, previews, strip, both
     strip_frames_in_steps: Spread  # seconds to decode a strip's frames, in denoising steps of the same model
+    later_strip_in_steps: Spread  # the same, when the worker had nothing to do before it was asked
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,18 @@ def measure_one_job(subject: Subject, effort: Effort, steps: int, say: Say) -> O
         for name, serve in _in_turn(variants, number):
             seconds[name].append(serve([one_job(subject.info, dice, steps)]).seconds)
         say(f"{subject.info.name}, one job, round {number + 1}: " + _ratio_text(seconds, "both"))
-    frames = [subject.strip_seconds(one_job(subject.info, dice, steps)) for _ in range(STRIP_ROUNDS)]
+    frames, later = (
+        [subject.strip_seconds(one_job(subject.info, dice, steps), later=idle) for _ in range(STRIP_ROUNDS)]
+        for idle in (False, True)
+    )
     step = min(seconds["plain"]) / steps
     ratios = {
         name: spread(own / plain for own, plain in zip(values, seconds["plain"], strict=True))
         for name, values in seconds.items()
         if name != "plain"
     }
-    return OneJob(spread(seconds["plain"]), ratios, spread(each / step for each in frames))
+    in_steps = (spread(each / step for each in every) for every in (frames, later))
+    return OneJob(spread(seconds["plain"]), ratios, *in_steps)
 
 
 def measure_many(

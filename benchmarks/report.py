@@ -82,10 +82,11 @@ def as_markdown(results: Results) -> str:
         _introduction(results),
         _table(
             "## One picture at a time",
-            ("model", "plain diffusers", "Darkroom", "with previews", "keeping its steps", "both", "decoding a strip"),
+            ("model", "plain diffusers", "Darkroom", "with previews", "keeping its steps", "both", "a strip", "later"),
             [_one_job_row(model) for model in results.models],
             "Darkroom's columns are its time divided by that of plain diffusers: 1.00 means equally long. "
-            "The last column is the time to decode the frames of a strip, in denoising steps of the same model.",
+            "The last columns are the time to decode the frames of a strip, in denoising steps of the same model: at "
+            "once, and when the worker had nothing to do before it was asked, and so had decoded them ahead.",
         ),
         _table(
             "## A burst of mixed jobs, all at once",
@@ -188,7 +189,13 @@ def _caution(results: Results) -> str:
 def _one_job_row(model: Model) -> tuple[str, ...]:
     job = model.one_job
     ratios = (str(job.ratios[name]) for name in ("bare", "previews", "strip", "both"))
-    return (model.name, f"{job.plain_seconds} s", *ratios, str(job.strip_frames_in_steps))
+    return (
+        model.name,
+        f"{job.plain_seconds} s",
+        *ratios,
+        str(job.strip_frames_in_steps),
+        str(job.later_strip_in_steps),
+    )
 
 
 def _many_rows(name: str, many: ManyJobs) -> list[tuple[str, ...]]:

@@ -75,21 +75,22 @@ class Subject:
         self._worker.run(arrivals)
         return arrivals.served()
 
-    def strip_seconds(self, asked: Asked) -> float:
-        """How long it takes to decode the frames of a strip from what was kept of a run."""
+    def strip_seconds(self, asked: Asked, *, later: bool = False) -> float:
+        """How long it takes to get the frames of a strip from what was kept of a run.
+
+        `later`: asked for when the worker has had nothing to do for a while, as by who looks at the picture first.
+        """
         arrivals = _Arrivals([asked], LANES, previews=False, strip=True)
         self._hear = arrivals.hear
         self._worker.run(arrivals)
         finished = arrivals.last
         assert finished is not None and finished.trajectory is not None  # the worker was asked to keep it
-        steps = choose_steps(finished.facts.noise_levels)
-        orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
-        orders.put(DecodeFrames(query=1, model=self.info.name, trajectory=finished.trajectory, steps=steps))
-        orders.put(Stop())
+        steps = choose_steps(finished.facts.noise_levels, changes=finished.facts.changes or None)
+        order = DecodeFrames(query=1, model=self.info.name, trajectory=finished.trajectory, steps=steps)
+        question = _Question(order, when_idle=later)
         self._hear = lambda event: None
-        began = time.perf_counter()
-        self._worker.run(orders)
-        return time.perf_counter() - began
+        self._worker.run(question)
+        return time.perf_counter() - question.asked_at
 
     def _one_after_another(self, batches: Sequence[Sequence[Asked]]) -> Served:
         began = time.perf_counter()
@@ -113,6 +114,26 @@ class Subject:
         )
         for image in output.images:
             _png(image)
+
+
+class _Question:
+    """One order, at once or when the worker has nothing to do; then the end."""
+
+    def __init__(self, order: Order, *, when_idle: bool) -> None:
+        self._orders = [order, Stop()]
+        self._when_idle = when_idle
+        self.asked_at = 0.0
+
+    def get(self, block: bool = True) -> Order:
+        """The order, then Stop.
+
+        Raises:
+            queue.Empty: the worker has something to do, and is to be idle.
+        """
+        if self._when_idle and not block and not self.asked_at:
+            raise queue.Empty
+        self.asked_at = self.asked_at or time.perf_counter()
+        return self._orders.pop(0)
 
 
 class _Arrivals:

@@ -36,6 +36,7 @@ OWN_DATA_README = """This is everything that Darkroom keeps of you.
 data.json    every row that names you or belongs to you, by table
 pictures/    your pictures as they were made, and what you gave to start from
 steps/       the recorded steps of your pictures (Darkroom's own format; strips are drawn from them)
+studies/     word maps and comparisons of your pictures, or asked for by you (the same)
 
 Numbers connect the rows: a job has a turn that asked for it, a run has a job, a picture has a run.
 /forget deletes all of it.
@@ -221,7 +222,7 @@ class Memory:
             for name, suffix in files:
                 content = self._files.get(name, suffix)
                 if content is not None:
-                    folder = "pictures" if suffix != ".trajectory" else "steps"
+                    folder = {".trajectory": "steps", ".study": "studies"}.get(suffix, "pictures")
                     yield f"{folder}/{name[:16]}{suffix}", content
 
         packed: list[bytes] = []
