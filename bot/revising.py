@@ -20,6 +20,7 @@ from store.visibility import Viewer
 Method = Literal["again", "seed", "image", "mask"]
 METHODS: Final[tuple[Method, ...]] = ("seed", "image")  # in the order in which *Try another way* takes them
 DEFAULT_METHOD: Final[Method] = "seed"
+MASK_STRENGTH: Final = 1.0  # the same within the part that is made anew
 STRENGTH: Final = 0.7  # how much of the parent is noised away, where a picture begins with it
 NOTHING_THERE = "There is no picture here yet that I could change; say what to draw."
 DELETED = "That picture is deleted, so I cannot go on from it; reply to another one, or say what to draw."
