@@ -304,9 +304,9 @@ def _document(figures: Sequence[Mapping[str, Any]], count: int) -> str:
     lines = [
         "# How well changes are carried out",
         "",
-        f"{count} changes (colours, things put on and taken off, one thing for another, something to ride) made",
-        f"to pictures of the pocket model, {STEPS} steps each, by every method that Darkroom has. A judge that never saw",
-        "the pictures says whether what was asked for is there, and whether what else was named still is (of those",
+        f"{count} changes (colours, things put on and taken off, one thing for another, something to ride) made to",
+        f"pictures of the pocket model, {STEPS} steps each, by every method that Darkroom has. A judge that never",
+        "saw the pictures says whether what was asked for is there, and whether what else was named still is (of those",
         "pictures in which it was before); how much of the picture stayed is the share of its pixels that differ by at",
         f"most {SAME} of 255 grey levels.",
         "",
@@ -320,8 +320,8 @@ def _document(figures: Sequence[Mapping[str, Any]], count: int) -> str:
         lines.append(f"| {row['way']} | {cells} |")
     lines += [
         "",
-        f"“{best['way']}” has both most often. The last four columns tell “asked is there” by kind. The judge is not always",
-        "right on true scenes either, so no figure can reach 100 %.",
+        f"“{best['way']}” has both most often. The last columns tell “asked is there” by kind. The judge is",
+        "not always right on true scenes either, so no figure can reach 100 %.",
         "",
         "Measured by `python -m benchmarks.revisions --judge FOLDER --write` (FOLDER: where the pocket model was made).",
     ]

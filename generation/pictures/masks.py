@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 from generation.pictures import draw
+from generation.pictures.words import word_mask
 from generation.word_maps import WordMap
 
 LEVEL: Final = 0.4  # of the way from a map's mean to its highest value: from there on the word is there
@@ -20,26 +21,15 @@ TINT: Final = 0.55  # how much the kept part is darkened where the mask is shown
 
 
 def mask_of(maps: Sequence[WordMap], width: int, height: int) -> bytes | None:
-    """The part of a picture of that size (pixels) where any of these words is, as PNG; None: they are nowhere."""
-    there = np.zeros((height, width), bool)
-    for word in maps:
-        there |= _there(word, width, height)
-    if not there.any():
+    """The part of a picture of that size (pixels) where any of these words is, as PNG; None: there are no words."""
+    if not maps:
         return None
+    mask = Image.new("L", (width, height), 0)
+    for word in maps:
+        mask = ImageChops.lighter(mask, word_mask(word, width, height, LEVEL))
+    whole = mask.point(lambda value: 255 if value >= 128 else 0)
     reach = max(1, round(MARGIN * min(width, height))) * 2 + 1
-    mask = Image.fromarray(there.astype(np.uint8) * 255)
-    return draw.png(mask.filter(ImageFilter.MaxFilter(reach)))
-
-
-def _there(word: WordMap, width: int, height: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    values = np.asarray(word.values, np.float32).reshape(word.rows, word.columns)
-    span = float(values.max() - values.mean())
-    if span <= 0:
-        return np.zeros((height, width), bool)
-    risen = ((values - values.mean()) / span).clip(0, 1)
-    smooth = Image.fromarray((risen * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
-    result: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = np.asarray(smooth) >= LEVEL * 255
-    return result
+    return draw.png(whole.filter(ImageFilter.MaxFilter(reach)))
 
 
 def draw_mask(picture: bytes, mask: bytes) -> bytes:
