@@ -323,7 +323,7 @@ def _document(figures: Sequence[Mapping[str, Any]], count: int) -> str:
         f"“{best['way']}” has both most often. The last columns tell “asked is there” by kind. The judge is",
         "not always right on true scenes either, so no figure can reach 100 %.",
         "",
-        "Measured by `python -m benchmarks.revisions --judge FOLDER --write` (FOLDER: where the pocket model was made).",
+        "Measured by `python -m benchmarks.revisions --judge FOLDER --write`; FOLDER: where the pocket model was made.",
     ]
     return "\n".join(lines) + "\n"
 
