@@ -33,6 +33,7 @@ from bot.places import (
     MessagePlace,
     direct_place,
     message_place,
+    missing_beside,
     missing_permissions,
     owner_in,
     owner_of,
@@ -150,6 +151,14 @@ class _Followed:
             self._news.clear()
 
 
+def _refuse(missing: list[str]) -> None:
+    if missing:
+        raise NotAllowed(
+            f"I cannot show pictures in this channel, as I lack the permission {' and '.join(missing)}; "
+            "somebody who manages this server can give it to me in the channel's settings."
+        )
+
+
 async def _finished_first(work: Coroutine[Any, Any, None], limit: float) -> None:
     """Await `work`. A cancellation takes effect when it is finished, or after `limit` seconds.
 
@@ -229,11 +238,7 @@ class Delivery:
             NotAllowed: the bot may not show pictures there.
             QueueFull: the person has too many jobs waiting; the answer is taken back.
         """
-        if missing := missing_permissions(interaction):
-            raise NotAllowed(
-                f"I cannot show pictures in this channel, as I lack the permission {' and '.join(missing)}; "
-                "somebody who manages this server can give it to me in the channel's settings."
-            )
+        _refuse(missing_permissions(interaction))
         async with self._asking.noted(note_of(interaction)):
             card = cards.asked(request)
             message = await self._answered(interaction, note, card, private=origin.private)
@@ -270,8 +275,10 @@ class Delivery:
         """Answer a message with a picture to come. `note` stands above it. `study`: make that instead, as in `ask`.
 
         Raises:
+            NotAllowed: the bot may not show pictures there.
             QueueFull: the person has too many jobs waiting; the answer is taken back.
         """
+        _refuse(missing_beside(message))
         reference = message.to_reference(fail_if_not_exists=False)
         card = cards.asked(request)
         async with self._asking.noted(note_in(message)):

@@ -147,4 +147,16 @@ def missing_permissions(interaction: discord.Interaction) -> list[str]:
     if interaction.guild_id is None or interaction.client.get_guild(interaction.guild_id) is None:
         return []
     may = interaction.app_permissions
-    return [name for flag, name in NEEDED.items() if may.view_channel and not getattr(may, flag)]
+    return _missing(may) if may.view_channel else []
+
+
+def missing_beside(message: discord.Message) -> list[str]:
+    """What the bot lacks to show pictures where the message stands, in Discord's names."""
+    channel = message.channel
+    if message.guild is None or not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+        return []
+    return _missing(channel.permissions_for(message.guild.me))
+
+
+def _missing(may: discord.Permissions) -> list[str]:
+    return [name for flag, name in NEEDED.items() if not getattr(may, flag)]

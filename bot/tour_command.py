@@ -83,6 +83,8 @@ async def tour(settings: Settings, picture_id: int) -> list[Page]:
         wanted = Models(tuple(info for info in known.all if info.name == model) or known.all[:1])
         dispatcher = local_dispatcher(settings, wanted)
         studio = Studio(database, files, dispatcher, Models(wanted.all if model in known.names else known.all))
+        if model not in known.names:  # then nothing can be asked of a worker
+            return [await Backstage(studio).page(picture, number) for number in range(1, PAGES + 1)]
         async with _worker(dispatcher) as ends:
             maps = await word_maps(dispatcher, ends, picture, studio.models, files)
             return [await Backstage(studio).page(picture, number, maps) for number in range(1, PAGES + 1)]

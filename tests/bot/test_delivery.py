@@ -116,6 +116,22 @@ async def test_a_letter_on_its_way_when_the_process_ends_is_not_sent_again(drive
     assert "Again" in latest(driver, answer).buttons and driver.count("PATCH", EDIT) == before + 1
 
 
+async def test_a_waiting_message_goes_on_after_a_restart(driver: Driver, stage: Stage) -> None:
+    first, _ = await started(driver, stage.worker)
+    second = await driver.slash("bob", prompt="a blue cat")
+    await driver.until(lambda: "next in line" in latest(driver, second).text)
+    await driver.restart()
+    job = await driver.until(lambda: next(iter(stage.worker.running), None))
+    stage.worker.finish(job)
+    await driver.until(lambda: "Again" in latest(driver, first).buttons)
+    other = await driver.until(lambda: next(iter(stage.worker.running), None))
+    stage.worker.progress(other, 4)
+    await driver.until(lambda: "Step 4" in latest(driver, second).text)
+    stage.worker.finish(other)
+    await driver.until(lambda: "Again" in latest(driver, second).buttons)
+    assert len(driver.messages("ann")) == 2
+
+
 async def test_jobs_of_the_terminal_are_left_alone(driver: Driver, stage: Stage) -> None:
     from generation.studio import Owner
 

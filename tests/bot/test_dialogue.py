@@ -16,6 +16,7 @@ from bot.dialogue import THREAD_HELLO, THREAD_MENTION
 from bot.pace import MOST
 from bot.playground import Person
 from bot.playground.interactions import Interaction
+from bot.playground.permissions import Permission
 from bot.playground.records import Message
 from bot.settings import Settings
 from bot.talk import UNSURE
@@ -230,6 +231,14 @@ async def test_a_reply_whose_bot_was_killed_before_it_took_the_order_says_so_at_
     await room.driver.until(lambda: not list(notes.iterdir()))
     told = room.ann.fresh(reply)
     assert "Taking your place" not in str(told.embeds) and "please ask again" in str(told.embeds)
+
+
+async def test_an_order_where_no_picture_may_be_shown_is_refused_before_anything_is_queued(room: Room) -> None:
+    quiet = room.driver.playground.add_channel("quiet", deny_bot=Permission.ATTACH_FILES).name
+    await room.ann.send(f"{room.mention} draw me a red fox", channel=quiet)
+    (answer,) = await room.answers(1, quiet)
+    assert "I lack the permission Attach Files;" in answer.content and not answer.embeds
+    assert await room.stage.parts.studio.undelivered() == [] and room.stage.worker.orders == []
 
 
 async def test_an_order_to_draw_is_drawn_in_a_reply(room: Room) -> None:
