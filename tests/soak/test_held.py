@@ -35,11 +35,11 @@ async def test_a_database_held_by_another_process_for_ten_seconds_costs_time_and
         holding = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
         assert holding.stdout is not None and await holding.stdout.readline() == b"held\n"
         stage.worker.finish(job)
-        asking = asyncio.create_task(driver.slash("bob", prompt="a blue cat"))  # Discord itself waits for 3 s only
-        await driver.until(lambda: len(driver.messages("bob")) == 2 or None)
+        await driver.person("bob").slash("imagine", channel=driver.channel, prompt="a blue cat")
+        second = await driver.until(lambda: seen[1] if len(seen := driver.messages("bob")) == 2 else None)
+        assert "Taking your place" in second.text, "Discord itself waits for 3 s only"
         assert holding.returncode is None and len(stage.worker.orders) == 1
         assert await asyncio.wait_for(holding.wait(), 2 * HELD) == 0
-        second = await asking
         await driver.until(lambda: "Again" in latest(driver, first).buttons or None)
         order = await driver.until(lambda: stage.worker.orders[1] if len(stage.worker.orders) > 1 else None)
         stage.worker.finish(order.job)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from generation.dispatch.local import LocalDispatcher
+from generation.events import Ready
 from generation.models import ModelInfo, Models
 from generation.request import make_request
 from generation.studio import JobDone, Studio
@@ -17,6 +18,8 @@ from store.database import Database
 from store.files import Files
 from tests.generation.support import ANN, Listening
 from tests.terminal.conftest import Darkroom
+
+READY_WITHIN = 90.0  # seconds: a start of torch, on a machine that may be busy
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +37,9 @@ async def keep_a_picture(folder: Path, model: ModelInfo) -> int:
     news = Listening(studio)
     await asyncio.sleep(0)
     await studio.start()
+    async with asyncio.timeout(READY_WITHIN):
+        while not isinstance(studio.readiness, Ready):  # noqa: ASYNC110  # the studio has no event for it
+            await asyncio.sleep(0.1)
     request = make_request(model, prompt="a red fox", seed=7, steps=6, touches=("sharpen",))
     job = await studio.submit(request, ANN)
     done: JobDone = await news.until(JobDone, job.id)
