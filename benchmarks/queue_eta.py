@@ -111,6 +111,7 @@ def summed_up(told: Sequence[Told]) -> dict[str, float]:
     return {
         "told": len(told),
         "within_a_quarter": round(sum(each.right for each in told) / len(told), 3),
+        "bias": round(percentile([each.told / each.came for each in told], 0.5) - 1, 3),  # negative: told too soon
         "error_median": round(percentile(errors, 0.5), 3),
         "error_p95": round(percentile(errors, 0.95), 3),
         "longest_wait": round(max(each.came for each in told), 1),

@@ -1,10 +1,10 @@
 """When each waiting job will start and end, if nobody comes or goes: the workers' rules, played ahead.
 
 As many jobs run as there are lanes. Of those, the ones with the least work left share the forwards, as many of one
-model as pay (see `generation.worker.hub`). Waiting jobs start in their order, but those of a person who has as many
-running as they may are passed over, and one on which a worker has died runs alone. The first jobs are played through
-one by one; after so many the rest follows at the pace that all lanes keep together. Times are seconds from now. Knows
-no clock, no store and no worker.
+model as pay, and long ones ride along that would run on alone else (see `generation.worker.hub`). Waiting jobs start
+in their order, but those of a person who has as many running as they may are passed over, and one on which a worker has
+died runs alone. The first jobs are played through one by one; after so many the rest follows at the pace that all lanes
+keep together. Times are seconds from now. Knows no clock, no store and no worker.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from generation.line import Key, Line, key_of
 PLAYED = 1_000  # jobs that are played one by one
 DONE = 1e-9  # cost; what is left of a job that has ended
 ELSEWHERE = -1  # the index of a job that runs already
+FAR_SHORTER = 4  # times; a job this much shorter waits for none that rides along, as in the hub
+TURN = 1 / 8  # of a job's work, for which at least it is served before others take its place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +42,12 @@ class Pace:
 class _Run:
     """A job that runs in the play."""
 
-    __slots__ = ("index", "left", "model", "person", "suspect")
+    __slots__ = ("index", "left", "model", "person", "suspect", "turn")
 
     def __init__(self, index: int, left: float, model: str, person: int, *, suspect: bool) -> None:
         self.index = index
         self.left = left  # cost
+        self.turn = left * TURN
         self.model = model
         self.person = person
         self.suspect = suspect
@@ -105,6 +108,25 @@ def _average(paces: Iterable[Pace]) -> Pace | None:
     )
 
 
+def _sharing(runs: list[_Run], room: int) -> tuple[list[_Run], float]:
+    """Of the runs of one model, those with the least left first: who shares the next forwards, until so much is done.
+
+    A run that would outlast all the work there is, in full forwards, goes before others, but not before far shorter
+    ones. It is done until one ends, or until another would have to ride along as well.
+    """
+    full = sum(run.left for run in runs) / room
+    longest = max((run.left for run in runs if run.left >= full), default=0.0)
+
+    def urgency(run: _Run) -> int:
+        return 1 if run.left * FAR_SHORTER < longest else 2 if run.left >= full else 3
+
+    ordered = sorted(runs, key=urgency)  # stable
+    group, others = ordered[:room], ordered[room:]
+    first = min(group, key=lambda run: run.left)
+    late_in = min((full - run.left for run in others if run.left < full), default=first.left)
+    return group, min(first.left, max(late_in, first.turn))
+
+
 class _Play:
     def __init__(self, line: Line, left: Mapping[int, float], paces: Mapping[str, Pace], lanes: int) -> None:
         self._waiting = line.waiting
@@ -161,8 +183,7 @@ class _Play:
         self._runs.sort(key=lambda run: run.left * self._paces[run.model].together)
         leader = self._runs[0]
         pace = self._paces[leader.model]
-        group = [run for run in self._runs if run.model == leader.model][: pace.jobs]
-        done = min(run.left for run in group)
+        group, done = _sharing([run for run in self._runs if run.model == leader.model], pace.jobs)
         self._now += done * pace.forward(len(group))
         for run in group:
             run.left -= done

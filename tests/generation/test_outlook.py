@@ -148,8 +148,14 @@ class SteadyWorker(PlayedWorker):
 
     def forward(self) -> int | None:
         """One forward for those with the least left; the job that ended with it."""
-        order = sorted(self.running, key=lambda job: self.running[job].request.steps - self.steps.get(job, 0))
-        group = order[: self.SHARING]
+        left = {job: order.request.steps - self.steps.get(job, 0) for job, order in self.running.items()}
+        full = sum(left.values()) / self.SHARING
+        longest = max((steps for steps in left.values() if steps >= full), default=0)
+
+        def urgency(job: int) -> tuple[int, int]:
+            return 1 if left[job] * 4 < longest else 2 if left[job] >= full else 3, left[job]
+
+        group = sorted(left, key=urgency)[: self.SHARING]
         self.clock.time += (self.STEP + self.MORE * (len(group) - 1)) * self.chance.uniform(0.9, 1.1)
         for number in group:
             self.steps[number] = self.steps.get(number, 0) + 1
@@ -159,6 +165,13 @@ class SteadyWorker(PlayedWorker):
                 return number
             self.progress(number, self.steps[number], preview=False)
         return None
+
+
+def test_a_long_job_rides_along_with_short_ones_instead_of_being_left_alone() -> None:
+    pace = Pace(alone=1.0, together=0.5, jobs=2)  # a forward takes a second, whether for one or for two
+    running = [job(1, 2.0), job(2, 2.0), job(3, 2.0)]
+    (last,) = foreseen([job(4, 6.0)], running, lanes=4, pace=pace)
+    assert last == (0, 6.0), "while it runs the others take their turns beside it"
 
 
 async def test_places_and_times_that_a_full_queue_was_told_come_true(tmp_path: Path) -> None:
