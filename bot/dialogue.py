@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -22,11 +22,10 @@ from bot.places import SOURCE, bot_sees, message_place, owner_in, owner_of, view
 from bot.postbox import Attachment
 from bot.revising import Onward
 from bot.routing import Wanted
-from bot.talk import MADE_HOW, SAY_WHAT, Missing, Reply, Utterance
+from bot.talk import MADE_HOW, Missing, Reply, Utterance
 from bot.trials import Trial, offered, plan_of
 from bot.views.talk import unsure_buttons
 from explainer.passages import Passage, load_passages
-from generation.pictures.starting import check_size, starting_picture
 from generation.request import GenerationRequest
 from generation.studio import Origin, Picture
 from store.conversations import EvidenceRow
@@ -103,9 +102,7 @@ class Dialogue:
     async def other_way(self, interaction: discord.Interaction, picture: int) -> None:
         """Make the change that a picture was by another method."""
         private = interaction.message is not None and interaction.message.flags.ephemeral
-        await interaction.response.defer(ephemeral=private, thinking=True)  # a mask has to be looked for first
-        viewer = viewer_of(interaction, alone=private)
-        onward = await self._bot.talk.other_way(picture, viewer, owner_of(interaction))
+        onward = await self._bot.talk.other_way(picture, viewer_of(interaction, alone=private))
         note = await self._note(onward.request, onward)
         await self._bot.delivery.ask(interaction, onward.request, origin=onward.origin(None), note=note)
 
@@ -180,11 +177,7 @@ class Dialogue:
     async def hear(self, message: discord.Message, text: str) -> None:
         """Answer a message that speaks to the bot."""
         async with message.channel.typing():
-            start = await starting_picture_in(message.attachments)
-            if start is not None and not text:
-                await message.channel.send(SAY_WHAT, reference=message.to_reference(fail_if_not_exists=False))
-                return
-            reply = await self._bot.talk.hear(await self._utterance(message, text, start))
+            reply = await self._bot.talk.hear(await self._utterance(message, text))
         if reply.trial is not None:
             await self._try_for(message, reply.trial)
             return
@@ -248,7 +241,7 @@ class Dialogue:
             with contextlib.suppress(discord.NotFound, discord.Forbidden):
                 await channel.get_partial_message(int(answer)).delete()
 
-    async def _utterance(self, message: discord.Message, text: str, start: bytes | None = None) -> Utterance:
+    async def _utterance(self, message: discord.Message, text: str) -> Utterance:
         about = await self._pointed_at(message)
         return Utterance(
             person=owner_in(message),
@@ -256,7 +249,6 @@ class Dialogue:
             text=text,
             about=about if isinstance(about, int) else None,
             missing=None if isinstance(about, int) else about,
-            start=start,
             message=str(message.id),
         )
 
@@ -343,18 +335,6 @@ class Dialogue:
         if name not in self._passages:
             raise NotThere("That passage is not there any more.")
         return self._passages[name]
-
-
-async def starting_picture_in(attachments: Sequence[discord.Attachment]) -> bytes | None:
-    """The picture of theirs that people have sent along first, made fit to start from; None: they sent none.
-
-    Raises:
-        RequestError: it will not do; the sentence says why.
-    """
-    if not attachments:
-        return None
-    check_size(attachments[0].size)
-    return await asyncio.to_thread(starting_picture, await attachments[0].read())
 
 
 def picture_in(message: discord.Message) -> int | None:

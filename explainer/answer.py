@@ -14,7 +14,7 @@ from typing import Final
 
 from explainer import evidence, experiments, premises
 from explainer.evidence import EXPLAINED, Fact, title_of
-from explainer.language import PARTS, STOP, TWO_IN_ONE, Spelling, expanded, plain, sentences, stripped, words
+from explainer.language import PARTS, STOP, TWO_IN_ONE, Spelling, expanded, numbers, plain, sentences, stripped, words
 from explainer.messages import (
     Answer,
     Evidence,
@@ -80,7 +80,10 @@ FIELD_WORDS: Final = {
 OF_COPYING: Final = frozenset({"originality/what-did-you-copy", "pocket/nearest-training-pictures"})
 SAME_THING: Final = 0.40  # likeness of a phrase and a prompt from which the one may call the other ...
 APART: Final = 0.12  # ... where no other prompt comes so near
+REPEATED: Final = 0.06
 EXPLAINS: Final = 0.12
+CLAIMED: Final = 0.12
+CURT: Final = 4  # words of a question that only names a field: "guidance?"
 BRIEF: Final = 8  # words of a question that asks for one thing
 CALLED: Final = re.compile(r"\b(?:the|my|that|this|your)\s+((?:[a-z'-]+\s*){1,7})")
 ENDS: Final = frozenset(
@@ -253,10 +256,12 @@ class Answerer:
 
     def _knowledge(self, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
         ranked = [hit for hit in hits if hit.domain == "passage"]
+        if reading.context:
+            ranked = list(self._unsaid(ranked, question))
         first = self._passages[ranked[0].key]
         draft = Draft(route="knowledge", text=first.text)
         self._cite(draft, first, first.text)
-        if ranked[0].score - ranked[1].score < CLOSE:
+        if ranked[0].score - ranked[1].score < CLOSE and ranked[1].score >= LEAST_PART:
             second = self._passages[ranked[1].key]
             more = " ".join(sentences(second.text)[:2])
             draft.text += f"\n\n{more}"
@@ -302,6 +307,12 @@ class Answerer:
         draft = Draft(route="knowledge", text=passage.text)
         self._cite(draft, passage, passage.text)
         return draft
+
+    def _unsaid(self, ranked: Sequence[Hit], question: Question) -> Sequence[Hit]:
+        """The passages without the one that was told last, where another comes near: nobody wants to hear it twice."""
+        said = next((turn.said for turn in reversed(question.turns) if turn.speaker is None), "")
+        fresh = [hit for hit in ranked if sentences(self._passages[hit.key].text)[0] not in said]
+        return fresh if fresh and ranked[0].score - fresh[0].score < REPEATED else ranked
 
     def _cite(self, draft: Draft, passage: Passage, quote: str) -> None:
         draft.passages.append(passage)
@@ -518,7 +529,10 @@ def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[H
         shifts["facts"] += 0.03
         shifts["missing"] += 0.02
     named = fields_named(reading) if pointing.pictures else frozenset()
-    definite = bool(named) and bool(DEFINITE.search(reading.core)) and len(words(reading.core)) <= BRIEF
+    long = len(words(reading.core))
+    definite = bool(named) and (long <= CURT or (bool(DEFINITE.search(reading.core)) and long <= BRIEF))
+    if named and numbers(reading.text) and premises.YES_NO.search(reading.text):
+        shifts["facts"] += CLAIMED  # a value is put into the record's mouth
     if reading.general and not pointing.explicit and not reading.about_a_run and not definite:
         shifts["passage"] += 0.04
     if reading.why and not pointing.explicit and not pointing.called:

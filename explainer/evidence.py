@@ -539,8 +539,24 @@ def _settings(picture: SeenPicture, subject: str) -> Fact:
         parts.append(f"negative prompt “{shown(request.negative_prompt, 80)}”")
     if request.init_image is not None:
         parts.append(f"started from a picture at strength {request.strength or 1:g}")
-    text = f"“{shown(request.prompt)}”: {', '.join(parts)}."
+    text = f"“{shown(request.prompt)}” " + _story(picture)
     return Fact(key="settings", text=text, quote="; ".join(parts), passage="provenance/record-of-a-run")
+
+
+def _story(picture: SeenPicture) -> str:
+    run, request = picture.run, picture.run.request
+    start = "began as noise" if request.init_image is None else "began from a picture, covered with noise"
+    pull = "without guidance" if request.guidance_scale <= 1 else f"with a guidance of {request.guidance_scale:g}"
+    text = (
+        f"{start} drawn from seed {request.seed}. In {counted(request.steps, 'step')} the model “{shown(run.model)}” took "
+        f"the noise away, {pull} (scheduler {shown(run.scheduler)}); that gave {run.width}x{run.height} pixels in "
+        f"{seconds_of(run.seconds)}, computed in {run.dtype} on {run.device}."
+    )
+    if request.negative_prompt:
+        text += f" It steered away from “{shown(request.negative_prompt, 80)}”."
+    if request.init_image is not None:
+        text += f" The strength was {request.strength or 1:g}."
+    return text
 
 
 def strip(picture: SeenPicture, step: int | None = None) -> Fact:

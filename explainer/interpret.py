@@ -35,6 +35,13 @@ _TAIL: Final = re.compile(
 _ARTICLE: Final = re.compile(rf"^{_VERB}\b(?: me| us)? (?P<article>an?) (?!(?:new |quick )?{_MEDIUM}\b)", re.IGNORECASE)
 
 
+_ASKS: Final = re.compile(  # of others than me, or of what is known: nobody orders a picture in this way
+    r"(?:can|do|does|did|could|are|were) (?:people|humans|babies|bab(?:y|ies)|children|kids|animals|artists|painters|machines"
+    r"|computers|models|everyone|everybody|anyone|anybody|someone|somebody|they)\b|(?:says|according to) who\b"
+    r"|(?:show|tell|give|list)(?: me| us)? (?:what|where|how|why|which|when|the (?:seed|settings|details|strip|steps|curve|map"
+    r"|noise|facts|record))\b",
+    re.IGNORECASE,
+)
 _OTHER_WAY: Final = re.compile(
     r"(?:(?:ok|please|pls|now|can you|could you|try|do|make|it|that|this|in)\b[\s,]*)*"
     r"(?:another|a different|some other|the other) (?:way|method)(?: please| around)?[\s.!?]*",
@@ -59,8 +66,15 @@ _CALLED: Final = re.compile(
 class Interpreter:
     """Understands messages; the grammar is loaded with the first change."""
 
-    def __init__(self, classifier: IntentClassifier, make_reviser: Callable[[], Reviser]) -> None:
+    def __init__(
+        self,
+        classifier: IntentClassifier,
+        make_reviser: Callable[[], Reviser],
+        asks: Callable[[str], bool] = lambda text: False,
+    ) -> None:
+        """`asks`: whether a message is all but one of the questions that are known, however it is put."""
         self._classifier = classifier
+        self._asks = asks
         self._make_reviser = make_reviser
         self._reviser: Reviser | None = None
 
@@ -94,7 +108,10 @@ class Interpreter:
         around: Around = "reply" if question.about is not None else "around" if question.pictures else "none"
         if around != "none" and _OTHER_WAY.fullmatch(plain(question.text).strip()):
             return Guess("revise", True, "ask", {"revise": 1.0})
-        return self._classifier.guess(question.text, around)
+        guess = self._classifier.guess(question.text, around)
+        if guess.intent in ("create", "chat") and (_ASKS.match(plain(question.text)) or self._asks(question.text)):
+            return Guess("ask", True, guess.intent, guess.chances)
+        return guess
 
     def _is_change(self, question: Question) -> bool:
         """Whether small talk, as it seemed, says a change in so many words: "green", "now lose the hat"."""

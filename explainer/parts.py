@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from explainer.passages import Passage, load_passages
 from explainer.retrieve import Index, entries_of
 from explainer.revise import Reviser, load_nlp
 
+ALL_BUT = 0.80  # nearness from which a message counts as one of the known questions
 ASKED_OF = 3  # every third example question is learnt from: more of them change nothing but the time
 
 
@@ -46,4 +48,10 @@ def load_interpreter(parts: Parts) -> Interpreter:
     """What reads messages; it learns from the labelled ones and from the passages' example questions."""
     questions = [question for passage in parts.passages for question in passage.questions][::ASKED_OF]
     classifier = IntentClassifier(parts.encoder.encode, read_said(), questions)
-    return Interpreter(classifier, lambda: Reviser(load_nlp()))
+    return Interpreter(classifier, lambda: Reviser(load_nlp()), functools.partial(is_known, parts.index))
+
+
+def is_known(index: Index, text: str) -> bool:
+    """Whether a message is all but one of the example questions of a passage or of a field of the record."""
+    nearest = max(index.rank({text: 1.0}), key=lambda hit: hit.cosine)
+    return nearest.cosine >= ALL_BUT and nearest.domain in ("passage", "facts")

@@ -31,6 +31,10 @@ ASKED: Final = re.compile(
 WORD_IN: Final = re.compile(
     r"[\"']?([a-z]{2,})[\"']?\s+(?:was\s+)?(?:in|into|part of)\s+(?:the|my|its|that)\s+(?:negative\s+)?prompt"
 )
+THERE_IN: Final = re.compile(
+    r"\b(?:was|is|were|are) there (?:an?|any|some|the)?\s*([a-z]{2,}) in (?:what i|my|the|that) "
+    r"(?:asked|prompt|typed|wrote|said|words|sentence|wording)"
+)
 PUT: Final = re.compile(
     r"\b(?:put|add(?:ed)?|use[d]?|with|had|have)\s+(?:the\s+word\s+)?[\"']?([a-z]{3,})[\"']?\s+(?:in|into|to|as)\b"
 )
@@ -119,7 +123,7 @@ def _of_names(fact: Fact, low: str) -> str:
 
 def _of_words(low: str, said: set[str], where: str) -> str:
     stems = {stem(word) for word in said}
-    for pattern in (WORD_IN, ASKED):
+    for pattern in (THERE_IN, WORD_IN, ASKED):
         for match in pattern.finditer(low):
             word = match.group(1)
             if word in NO_WORD or word in STOP:

@@ -55,6 +55,7 @@ ELLIPSIS: Final = re.compile(
     r"^(?:(?:and|but|or|so|ok|what about|how about|same for|and what about|and how about|with|for)\s+)+((?:[\w'-]+\s*){1,3})\??$",
     re.IGNORECASE,
 )
+AWAY: Final = re.compile(r"\b(?:without|leave|left|leaving|drop|remove|take out|took out|taken out|the words?)\b", re.I)
 MOST_SWAPS: Final = 4
 MOST_BACK: Final = 3  # questions that one may lean on, one after the other
 MASKED: Final = 0.92  # what a question counts that names a picture by what it shows, beside the one that does not
@@ -93,7 +94,10 @@ def read(question: Question, spelling: Spelling) -> Reading:
     variants = dict.fromkeys(parts(text), 0.97)
     variants[core] = 1.0
     if masked != core:
-        variants = {variant: weight * MASKED for variant, weight in variants.items()} | {masked: 1.0}
+        told = 1.0 if AWAY.search(core) else MASKED
+        variants = {variant: weight * told for variant, weight in variants.items()} | {
+            masked: MASKED if told == 1.0 else 1.0
+        }
     generic = _without_names(masked, question)
     if generic != masked:
         variants[generic] = 0.97

@@ -2,8 +2,9 @@
 
 Everything that can answer is an `Entry` with example questions. What was asked is compared with the nearest of these, with
 the entry's whole text, and by BM25 (Robertson and Zaragoza 2009) with all its words: the examples serve
-questions that were foreseen, the rest those that were not (docs/decisions/0161). Vectors of the entries are computed once and kept in the data folder,
-under a name that changes with the entries and the encoder. Knows no pictures and forms no sentence.
+questions that were foreseen, the rest those that were not (docs/decisions/0161). Vectors of the entries come along in
+`vectors.npz`, which `python -m explainer.ship` writes; where an entry has changed since, they are computed once and kept
+in the data folder. Knows no pictures and forms no sentence.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from explainer.passages import Passage
 log = logging.getLogger(__name__)
 
 CARDS = Path(__file__).parent / "cards.toml"
+SHIPPED = Path(__file__).parent / "vectors.npz"
 PARAPHRASES = Path(__file__).parent / "paraphrases.toml"
 NEAREST, AROUND, WHOLE, LEXICAL = 0.45, 0.20, 0.10, 0.25  # best example, mean of the three best, whole text, BM25
 NO_WHOLE = 0.70  # a card has no text; this share of its best example stands for it, as passages have it on average
@@ -95,7 +97,7 @@ class Index:
         self.entries = tuple(entries)
         self._encoder = encoder
         groups = [group for entry in self.entries for group in (_asked(entry), _said(entry))]
-        self._vectors = cached_vectors([text for group in groups for text in group], encoder, cache)
+        self._vectors = cached_vectors(texts_of(self.entries), encoder, cache)
         ends = np.cumsum([len(group) for group in groups])
         starts = ends - [len(group) for group in groups]
         self._asked = [slice(*span) for span in zip(starts[::2], ends[::2], strict=True)]
@@ -172,7 +174,10 @@ class Words:
 
 
 def cached_vectors(texts: Sequence[str], encoder: Encoder, cache: Path) -> Vectors:
-    """The vectors of the texts, from the cache where they are there; computed and kept where not."""
+    """The vectors of the texts: those that come along, else from the cache; computed and kept where there are none."""
+    shipped = shipped_vectors(texts, encoder.fingerprint)
+    if shipped is not None:
+        return shipped
     digest = hashlib.sha256("\n".join((encoder.fingerprint, *texts)).encode()).hexdigest()[:24]
     path = cache / f"vectors-{digest}.npz"
     try:
@@ -185,6 +190,41 @@ def cached_vectors(texts: Sequence[str], encoder: Encoder, cache: Path) -> Vecto
     vectors = encoder.encode(texts)
     _keep(path, vectors)
     return vectors
+
+
+def shipped_vectors(texts: Sequence[str], fingerprint: str, path: Path = SHIPPED) -> Vectors | None:
+    """The vectors that come along with the program, in the order of the texts; None where some are not among them."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            keys, rows, scales, made_by = (stored[name] for name in ("keys", "rows", "scales", "encoder"))
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    place = {int(key): i for i, key in enumerate(keys)}
+    wanted = [place.get(key_of(text), -1) for text in texts]
+    if str(made_by) != fingerprint or -1 in wanted:
+        return None
+    vectors: Vectors = rows[wanted].astype(np.float32) * scales[wanted, None]
+    return vectors
+
+
+def ship_vectors(texts: Sequence[str], encoder: Encoder, path: Path = SHIPPED) -> None:
+    """Compute the vectors of the texts and write them to come along: a byte a number, which moves a cosine by 0.002."""
+    texts = list(dict.fromkeys(texts))
+    vectors = encoder.encode(texts)
+    scales = np.abs(vectors).max(axis=1) / 127
+    rows = np.round(vectors / scales[:, None]).astype(np.int8)
+    keys = np.array([key_of(text) for text in texts], np.uint64)
+    np.savez_compressed(path, keys=keys, rows=rows, scales=scales, encoder=np.array(encoder.fingerprint))
+
+
+def key_of(text: str) -> int:
+    """A number for a text, the same everywhere."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def texts_of(entries: Sequence[Entry]) -> list[str]:
+    """All texts of the entries whose vectors are looked at, in the index's order."""
+    return [text for entry in entries for group in (_asked(entry), _said(entry)) for text in group]
 
 
 def _keep(path: Path, vectors: Vectors) -> None:

@@ -11,7 +11,7 @@ from explainer import evidence
 from explainer.evidence import FACTS, MISSING, fact
 from explainer.messages import Answer, SeenExperiment
 from explainer.passages import load_passages
-from explainer.retrieve import PARAPHRASES, Index, entries_of
+from explainer.retrieve import PARAPHRASES, Entry, Index, entries_of, shipped_vectors, texts_of
 from explainer.voices.check import ungrounded
 from tests.explainer.exam.exam import KINDS, examine, load_items
 from tests.explainer.exam.scenes import SCENES, question
@@ -135,17 +135,28 @@ def test_odd_input_gets_an_answer_that_stands_on_something(text: str) -> None:
 
 
 def test_the_vectors_are_computed_once_and_again_when_an_entry_changes(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    entries = entries_of(load_passages())[:2]
+    own = [Entry(key=f"own/{name}", domain="passage", questions=(f"what about {name}?",)) for name in ("ants", "bees")]
     encoder = answerer()._index._encoder
-    Index(entries, encoder, tmp_path)
+    Index(own, encoder, tmp_path)
     (kept,) = tmp_path.glob("vectors-*.npz")
     stamp = kept.stat().st_mtime_ns
-    Index(entries, encoder, tmp_path)
+    Index(own, encoder, tmp_path)
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == [stamp]
     kept.write_bytes(b"damaged")
-    Index(entries, encoder, tmp_path)
-    Index(entries[:1], encoder, tmp_path)
+    Index(own, encoder, tmp_path)
+    Index(own[:1], encoder, tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_vectors_that_come_along_are_those_of_the_entries() -> None:
+    encoder, texts = answerer()._index._encoder, texts_of(entries_of(load_passages()))
+    shipped = shipped_vectors(texts, encoder.fingerprint)
+    assert shipped is not None, "python -m explainer.ship brings them up to date"
+    chosen = slice(None, None, 97)
+    near = (encoder.encode(texts[chosen]) * shipped[chosen]).sum(axis=1)
+    assert near.min() > 0.999
+    assert shipped_vectors([*texts, "a text that nobody foresaw"], encoder.fingerprint) is None
+    assert shipped_vectors(texts, "another encoder") is None
 
 
 def test_the_reported_half_of_the_exam_is_passed() -> None:
