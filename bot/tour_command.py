@@ -114,12 +114,17 @@ async def word_maps(
     """Where the words of the picture's prompt were attended to, by making it again; None where that cannot be told."""
     try:
         plan = plan_replay(picture.id, picture.run, models, words=True)
-        begun_with = picture.run.request.init_image
+        request = plan.requests[0]
+        init_image, mask = [
+            None if name is None else await asyncio.to_thread(files.get, name, PICTURE_SUFFIX)
+            for name in (request.init_image, request.mask)
+        ]
         order = Generate(
             job=1,
             attempt=1,
-            request=plan.requests[0],
-            init_image=None if begun_with is None else await asyncio.to_thread(files.get, begun_with, PICTURE_SUFFIX),
+            request=request,
+            init_image=init_image,
+            mask=mask,
             previews=False,
             trajectory=False,
             words=True,
