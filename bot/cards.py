@@ -88,6 +88,12 @@ def strip(strip_file: str) -> discord.Embed:
     return card.set_image(url=f"attachment://{strip_file}")
 
 
+def mask(file: str) -> discord.Embed:
+    """The picture before, in the attached file, with all but the part darkened that was made anew."""
+    card = discord.Embed(description="The part that was made anew; the rest was kept", colour=DONE_COLOUR)
+    return card.set_thumbnail(url=f"attachment://{file}")
+
+
 def timelapse(file: str) -> discord.Embed:
     """The timelapse, in the attached file; it stands under the finished picture."""
     card = discord.Embed(description="The same as a timelapse", colour=DONE_COLOUR)

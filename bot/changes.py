@@ -60,3 +60,34 @@ def marked(before: str, after: str, gone: Mark, new: Mark, kept: Mark) -> str:
 
 def _joined(words: list[str]) -> str:
     return re.sub(r" (?=[,.;:!?])", "", " ".join(words))
+
+
+_AROUND = re.compile(r"(?:at|in|during|as|like|under|by|near|from|inside)\b|,", re.IGNORECASE)
+_NAMELESS = re.compile(
+    r"[\W\d_]+|a|an|the|and|or|of|with|wearing|on|in|at|to|riding|holding|next|some|two|three|its|his|her"
+)
+
+
+def touched_words(before: str, after: str) -> tuple[str, ...]:
+    """The words of the prompt before a change, in small letters, that stand where the change is made.
+
+    Empty where it has no place of its own, like another time of day or style.
+    """
+    old, new = ([word.lower() for word in _WORDS.findall(text)] for text in (before, after))
+    touched = list[str]()
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, False).get_opcodes():
+        if kind == "equal":
+            continue
+        gone = [word for word in old[a:b] if not _NAMELESS.fullmatch(word)]
+        if not gone and a == len(old) and _AROUND.match(" ".join(new[c:d])):
+            continue  # surroundings, which are everywhere
+        touched += gone
+        touched += _beside(old, a, b)
+    return tuple(dict.fromkeys(touched))
+
+
+def _beside(words: list[str], a: int, b: int) -> list[str]:
+    """The thing that is described or dressed there: the next word of substance, else the one before."""
+    after = [word for word in words[b : b + 2] if not _NAMELESS.fullmatch(word)]
+    before = [word for word in reversed(words[:a]) if not _NAMELESS.fullmatch(word)]
+    return after[:1] or before[:1]

@@ -36,6 +36,7 @@ from bot.settings import Settings
 from bot.talk import Missing, Reply, Talk, Utterance
 from bot.trials import Trial, plan_of, told
 from generation.pictures.lineage import METHODS
+from generation.pictures.starting import check_size, starting_picture
 from generation.queue import Origin, Owner, Place
 from generation.request import GenerationRequest
 from generation.studio import Picture
@@ -81,6 +82,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     imagine: Imagine | None = None
     user: str | None = None
     about: int | None = None  # the picture that `say` replies to, by its number
+    image: str | None = None  # path of a picture that is sent along, to start from
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +97,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     parent: int | None = None  # number of the picture that it goes on from
     negative: str = ""
+    mask: str | None = None  # path of the mask of a picture of which one part was made anew
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,14 +194,14 @@ class Session:
         began = time.monotonic()
         try:
             if line.say is not None:
-                answered = await self._say(line.say, user, line.about)
+                answered = await self._say(line.say, user, line.about, line.image)
             else:
                 answered = await self._imagine(line.imagine, user)
         except Exception as error:  # noqa: BLE001  # an edge: the conversation goes on
             answered = Answered(intent="error", text=explain(error).sentence)
         return msgspec.structs.replace(answered, seconds=round(time.monotonic() - began, 3))
 
-    async def _say(self, said: str, user: str, about: int | None = None) -> Answered:
+    async def _say(self, said: str, user: str, about: int | None = None, image: str | None = None) -> Answered:
         if user in self._unconfirmed:
             self._unconfirmed.discard(user)
             if said.strip().rstrip(".!").casefold() in ("yes", "y"):
@@ -211,7 +214,12 @@ class Session:
             return await self._shown(reply, user)
         gone: Missing | None = "deleted" if about is not None and await self._studio.picture(about) is None else None
         utterance = Utterance(
-            person=_owner(user), viewer=self._viewer(user), text=said, about=None if gone else about, missing=gone
+            person=_owner(user),
+            viewer=self._viewer(user),
+            text=said,
+            about=None if gone else about,
+            missing=gone,
+            start=None if image is None else await asyncio.to_thread(_read_start, Path(image)),
         )
         return await self._shown(await self._talk.hear(utterance), user)
 
@@ -416,6 +424,7 @@ def _image(picture: Picture) -> Image:
         method=picture.method or "words",
         parent=picture.parent,
         negative=request.negative_prompt,
+        mask=None if picture.mask is None else str(picture.mask),
     )
 
 
@@ -423,6 +432,14 @@ def _tree_line(picture: Picture) -> str:
     how = METHODS.get(picture.method or "", "")
     parent = f" from #{picture.parent} ({how})" if picture.parent is not None else ""
     return f"#{picture.id}{parent}: {picture.run.request.prompt}"
+
+
+def _read_start(path: Path) -> bytes:
+    try:
+        check_size(path.stat().st_size)
+        return starting_picture(path.read_bytes())
+    except OSError as error:
+        raise UserMistake(f"The picture {path} cannot be read: {error.strerror or error}.") from error
 
 
 def _owner(user: str) -> Owner:

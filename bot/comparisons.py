@@ -32,7 +32,7 @@ from generation.word_maps import WordMaps, content_words, find_word
 LIFETIME = 14 * 60.0  # seconds; the interaction that the question answers lives for 15 minutes
 MOST_DRAFTS = 1_000  # the oldest gives way
 EXPIRED = "That question is too old to be answered; please type `/compare` again."
-SUMMED_UP = "Share of the attention to words, and (mass) of all attention, over all steps and places."
+SUMMED_UP = "For each word its share of the attention that all words got, and its mass: its part of all attention."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,17 +8,20 @@ vocabulary is read from disk when it is first needed, and kept.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from bot.errors import NotAllowed, NotThere
-from generation.errors import RequestError
+from generation.errors import GenerationError, RequestError
 from generation.experiments import Study
 from generation.laboratory import Laboratory
 from generation.likeness import Likenesses
 from generation.models import ModelInfo, Models
 from generation.pictures.experiment import draw_experiment
 from generation.pictures.lineage import Node, draw_lineage
+from generation.pictures.masks import mask_of
 from generation.pictures.strip import choose_steps, draw_strip
 from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
 from generation.pictures.words import draw_word_maps
@@ -30,6 +33,8 @@ from generation.vocabulary import Lexicon, Lexicons
 from generation.word_maps import find_word
 from store.visibility import Viewer
 
+log = logging.getLogger(__name__)
+
 
 class Conversation:
     """The acts of people, for every front end alike."""
@@ -37,6 +42,7 @@ class Conversation:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._lexicons = Lexicons()
+        self._laboratory = Laboratory(studio)
         self._likenesses = Likenesses(studio.models)
         self.laboratory = Laboratory(studio)
 
@@ -66,8 +72,13 @@ class Conversation:
         size: str | None = None,
         model: str | None = None,
         touches: Iterable[str] = (),
+        start: bytes | None = None,
+        strength: float | None = None,
     ) -> GenerationRequest:
         """The request of an `/imagine`; None means the model's own value.
+
+        `start`: a picture to begin with, as `generation.pictures.starting` gives it, of which `strength` is redone; the
+        job must be submitted with it as a file.
 
         Raises:
             RequestError: with the sentence that says what to change.
@@ -82,6 +93,8 @@ class Conversation:
             guidance_scale=guidance_scale,
             width=width,
             height=height,
+            init_image=None if start is None else hashlib.sha256(start).hexdigest(),
+            strength=strength,
             touches=touches,
         )
 
@@ -94,10 +107,12 @@ class Conversation:
         shape: str | None = None,
         init_image: str | None = None,
         strength: float | None = None,
+        mask: bytes | None = None,
     ) -> GenerationRequest:
         """A picture's request with other words, and (wide, tall, square) of another shape; all else stays.
 
-        `init_image`: the picture to begin with, by its content hash; None: the noise alone.
+        `init_image`: the picture to begin with, by its content hash; None: the noise alone. `mask`: the part of it that
+        alone is made anew, a file to be submitted with the job.
 
         Raises:
             RequestError: its model is no longer configured, or cannot do that.
@@ -115,6 +130,7 @@ class Conversation:
             height=height,
             init_image=init_image,
             strength=strength,
+            mask=None if mask is None else hashlib.sha256(mask).hexdigest(),
             touches=before.touches,
         )
 
@@ -167,6 +183,19 @@ class Conversation:
         if picture is None:
             raise NotThere("That picture is no longer there; its owner has deleted it.")
         return picture
+
+    async def part(self, picture: Picture, words: Collection[str], person: Owner) -> bytes | None:
+        """Where these words of a picture's prompt were attended to, as a mask; None where that cannot be told.
+
+        The first time its run is made again to look, which goes through the queue.
+        """
+        try:
+            maps = await self._laboratory.words(picture, person)
+        except GenerationError as error:
+            log.info("picture %d cannot be looked into: %s", picture.id, error)
+            return None
+        named = [word for word in maps.words if word.word.lower() in words]
+        return await asyncio.to_thread(mask_of, named, picture.run.width, picture.run.height)
 
     async def original(self, picture_id: int | None, person: Owner) -> Picture:
         """A picture of this person's (None: their newest), whose file they want.

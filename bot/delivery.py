@@ -241,9 +241,8 @@ class Delivery:
         _refuse(missing_permissions(interaction))
         async with self._asking.noted(note_of(interaction)):
             card = cards.asked(request)
-            answer = await interaction.response.send_message(note, embed=card, ephemeral=origin.private)
-            assert answer.message_id is not None  # Discord names the message that it has just made
-            place = place_of(interaction, answer.message_id, with_strip=strip, private=origin.private)
+            message = await self._answered(interaction, note, card, private=origin.private)
+            place = place_of(interaction, message, with_strip=strip, private=origin.private)
             try:
                 if study is not None:
                     job = await self._studio.submit_study(study, owner_of(interaction), place)
@@ -254,6 +253,16 @@ class Delivery:
                     await interaction.delete_original_response()
                 raise
         self._follow(job)
+
+    async def _answered(
+        self, interaction: discord.Interaction, note: str | None, card: discord.Embed, *, private: bool
+    ) -> int:
+        """Answer an interaction, which may have been acknowledged before; the message's id."""
+        if interaction.response.is_done():
+            return (await interaction.edit_original_response(content=note, embed=card)).id
+        answer = await interaction.response.send_message(note, embed=card, ephemeral=private)
+        assert answer.message_id is not None  # Discord names the message that it has just made
+        return answer.message_id
 
     async def reply(
         self,

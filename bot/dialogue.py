@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -22,10 +22,11 @@ from bot.places import SOURCE, bot_sees, message_place, owner_in, owner_of, view
 from bot.postbox import Attachment
 from bot.revising import Onward
 from bot.routing import Wanted
-from bot.talk import MADE_HOW, Missing, Reply, Utterance
+from bot.talk import MADE_HOW, SAY_WHAT, Missing, Reply, Utterance
 from bot.trials import Trial, offered, plan_of
 from bot.views.talk import unsure_buttons
 from explainer.passages import Passage, load_passages
+from generation.pictures.starting import check_size, starting_picture
 from generation.request import GenerationRequest
 from generation.studio import Origin, Picture
 from store.conversations import EvidenceRow
@@ -102,7 +103,9 @@ class Dialogue:
     async def other_way(self, interaction: discord.Interaction, picture: int) -> None:
         """Make the change that a picture was by another method."""
         private = interaction.message is not None and interaction.message.flags.ephemeral
-        onward = await self._bot.talk.other_way(picture, viewer_of(interaction, alone=private))
+        await interaction.response.defer(ephemeral=private, thinking=True)  # a mask has to be looked for first
+        viewer = viewer_of(interaction, alone=private)
+        onward = await self._bot.talk.other_way(picture, viewer, owner_of(interaction))
         note = await self._note(onward.request, onward)
         await self._bot.delivery.ask(interaction, onward.request, origin=onward.origin(None), note=note)
 
@@ -177,7 +180,11 @@ class Dialogue:
     async def hear(self, message: discord.Message, text: str) -> None:
         """Answer a message that speaks to the bot."""
         async with message.channel.typing():
-            reply = await self._bot.talk.hear(await self._utterance(message, text))
+            start = await starting_picture_in(message.attachments)
+            if start is not None and not text:
+                await message.channel.send(SAY_WHAT, reference=message.to_reference(fail_if_not_exists=False))
+                return
+            reply = await self._bot.talk.hear(await self._utterance(message, text, start))
         if reply.trial is not None:
             await self._try_for(message, reply.trial)
             return
@@ -241,7 +248,7 @@ class Dialogue:
             with contextlib.suppress(discord.NotFound, discord.Forbidden):
                 await channel.get_partial_message(int(answer)).delete()
 
-    async def _utterance(self, message: discord.Message, text: str) -> Utterance:
+    async def _utterance(self, message: discord.Message, text: str, start: bytes | None = None) -> Utterance:
         about = await self._pointed_at(message)
         return Utterance(
             person=owner_in(message),
@@ -249,6 +256,7 @@ class Dialogue:
             text=text,
             about=about if isinstance(about, int) else None,
             missing=None if isinstance(about, int) else about,
+            start=start,
             message=str(message.id),
         )
 
@@ -335,6 +343,18 @@ class Dialogue:
         if name not in self._passages:
             raise NotThere("That passage is not there any more.")
         return self._passages[name]
+
+
+async def starting_picture_in(attachments: Sequence[discord.Attachment]) -> bytes | None:
+    """The picture of theirs that people have sent along first, made fit to start from; None: they sent none.
+
+    Raises:
+        RequestError: it will not do; the sentence says why.
+    """
+    if not attachments:
+        return None
+    check_size(attachments[0].size)
+    return await asyncio.to_thread(starting_picture, await attachments[0].read())
 
 
 def picture_in(message: discord.Message) -> int | None:

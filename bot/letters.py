@@ -25,6 +25,7 @@ from generation.experiments import Study
 from generation.pictures.credentials import ROOM
 from generation.pictures.experiment import draw_experiment
 from generation.pictures.fitting import fitting
+from generation.pictures.masks import draw_mask
 from generation.pictures.preview import render_preview
 from generation.request import GenerationRequest
 from generation.studio import Picture
@@ -32,6 +33,7 @@ from generation.touches import touches_done
 
 ALT_TEXT_LIMIT = 1_024  # characters of an attachment's description
 STRIP_NAME = "strip"  # without its ending
+MASK_NAME = "part"  # without its ending
 TIMELAPSE_NAME = "timelapse"  # without its ending
 
 
@@ -101,6 +103,10 @@ async def finished(
     alt_text = wording.shortened(picture.run.request.prompt, ALT_TEXT_LIMIT)
     embeds = [cards.done(picture.run, name, smaller=smaller, descent=_descent(picture))]
     attachments = [Attachment(name=name, content=content, description=alt_text)]
+    if picture.mask is not None and picture.begun_with is not None:
+        shown_mask = await asyncio.to_thread(_drawn_mask, picture.begun_with, picture.mask)
+        embeds.append(cards.mask(f"{MASK_NAME}.png"))
+        attachments.append(Attachment(name=f"{MASK_NAME}.png", content=shown_mask, description="The part made anew"))
     steps_text = f"The steps to: {alt_text[:1000]}"
     if shown.strip is not None:
         fitted, strip_suffix = await asyncio.to_thread(fitting, shown.strip, ".png", file_limit)
@@ -117,7 +123,7 @@ async def finished(
         with_noisy=shown.strip is not None and not shown.noisy,
         with_timelapse=shown.timelapse is None,
         with_original=smaller,
-        with_other_way=picture.method in ("seed", "image", "mask"),
+        with_other_way=picture.parent is not None and picture.method in ("seed", "image", "mask"),
     )
     if shown.touching:
         buttons = functools.partial(touch_buttons, picture.id, touches_done(picture.run.final_touches))
@@ -126,7 +132,10 @@ async def finished(
 
 def _descent(picture: Picture) -> str | None:
     """Which picture it goes on from, and how."""
-    if picture.parent is None or picture.method is None:
+    if picture.parent is None:
+        begun = picture.begun_with is not None
+        return f"Begun from your own picture, {picture.run.request.strength or 1:.0%} of it redone" if begun else None
+    if picture.method is None:
         return None
     return f"From picture {picture.parent}: {method_words(picture.method, picture.run.request)}"
 
@@ -142,6 +151,10 @@ async def studied(study: Study, *, file_limit: int = DEFAULT_FILE_LIMIT) -> Lett
         attachments=(figure,),
         buttons=lambda: discord.ui.View(timeout=None).add_item(Ask(study.picture)),
     )
+
+
+def _drawn_mask(picture: Path, mask: Path) -> bytes:
+    return draw_mask(picture.read_bytes(), mask.read_bytes())
 
 
 def _read_fitting(path: Path, file_limit: int) -> tuple[bytes, str]:

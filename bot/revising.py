@@ -9,17 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bot.changes import touched_words
 from bot.conversation import Conversation
 from bot.errors import BotError, NotThere
 from bot.routing import Route
 from explainer.messages import Changed
 from generation.request import GenerationRequest
-from generation.studio import Origin, Picture
+from generation.studio import Origin, Owner, Picture
 from store.visibility import Viewer
 
 Method = Literal["again", "seed", "image", "mask"]
-METHODS: Final[tuple[Method, ...]] = ("seed", "image")  # in the order in which *Try another way* takes them
-DEFAULT_METHOD: Final[Method] = "seed"
+METHODS: Final[tuple[Method, ...]] = ("image", "mask", "seed")  # in the order in which *Try another way* takes them
+DEFAULT_METHOD: Final[Method] = "image"  # what measured best: docs/revisions.md
+MASK_STRENGTH: Final = 1.0  # the same within the part that is made anew
 STRENGTH: Final = 0.7  # how much of the parent is noised away, where a picture begins with it
 NOTHING_THERE = "There is no picture here yet that I could change; say what to draw."
 DELETED = "That picture is deleted, so I cannot go on from it; reply to another one, or say what to draw."
@@ -44,10 +46,12 @@ class Onward:
     parent: Picture
     request: GenerationRequest
     method: Method
+    mask: bytes | None = None  # the part that alone is made anew, for `mask`
 
     def origin(self, turn: int | None) -> Origin:
         """Where it comes from; `turn` asked for it."""
-        return Origin(parent=self.parent.id, method=self.method, private=self.parent.private, turn=turn)
+        files = () if self.mask is None else (self.mask,)
+        return Origin(parent=self.parent.id, method=self.method, private=self.parent.private, turn=turn, files=files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +68,8 @@ class Revising:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
 
-    async def carry_out(self, route: Route, viewer: Viewer) -> Onward | Back:
-        """What follows from the change that a message asks for.
+    async def carry_out(self, route: Route, viewer: Viewer, person: Owner) -> Onward | Back:
+        """What follows from the change that a message of this person's asks for.
 
         Raises:
             CannotRevise: nothing does.
@@ -84,10 +88,10 @@ class Revising:
             request, _ = await self._conversation.again_request(picture.id)
             return Onward(parent=picture, request=request, method="again")
         if changed.other_way:
-            return await self.other_way(picture.id, viewer)
-        return self._changed(picture, changed)
+            return await self.other_way(picture.id, viewer, person)
+        return await self._changed(picture, changed, person)
 
-    async def other_way(self, picture_id: int, viewer: Viewer) -> Onward:
+    async def other_way(self, picture_id: int, viewer: Viewer, person: Owner) -> Onward:
         """The change that a picture was, made by the next method; errors as of `carry_out`."""
         picture = await self._conversation.seen(viewer, picture_id)
         if picture.parent is None or picture.method not in METHODS:
@@ -97,30 +101,41 @@ class Revising:
         except NotThere as error:
             raise CannotRevise(NO_WAY_BACK) from error
         after = picture.run.request
-        next_method = METHODS[(METHODS.index(picture.method) + 1) % len(METHODS)]
-        return self._onward(parent, next_method, after.prompt, after.negative_prompt)
+        method = METHODS[(METHODS.index(picture.method) + 1) % len(METHODS)]
+        return await self._onward(parent, method, after.prompt, after.negative_prompt, person)
 
-    def _changed(self, picture: Picture, changed: Changed) -> Onward:
+    async def _changed(self, picture: Picture, changed: Changed, person: Owner) -> Onward:
         before = picture.run.request
         same = (changed.prompt, changed.negative_prompt) == (before.prompt, before.negative_prompt)
         if same and changed.shape is None:
             raise CannotRevise(SAID_ALREADY if changed.kinds else NOT_UNDERSTOOD)
-        method: Method = DEFAULT_METHOD if changed.shape is None else "seed"
-        return self._onward(picture, method, changed.prompt, changed.negative_prompt, changed.shape)
+        if changed.shape is None:
+            return await self._onward(picture, DEFAULT_METHOD, changed.prompt, changed.negative_prompt, person)
+        request = self._conversation.changed_request(
+            before, prompt=changed.prompt, negative_prompt=changed.negative_prompt, shape=changed.shape
+        )
+        return Onward(parent=picture, request=request, method="seed")
 
-    def _onward(
-        self, parent: Picture, method: Method, prompt: str, negative_prompt: str, shape: str | None = None
+    async def _onward(
+        self, parent: Picture, method: Method, prompt: str, negative_prompt: str, person: Owner
     ) -> Onward:
+        """The change by that method; by the same seed where no part can be told that alone is to be made anew."""
+        before = parent.run.request
+        mask = None
+        if method == "mask":
+            words = touched_words(before.prompt, prompt)
+            mask = await self._conversation.part(parent, words, person) if words else None
+            method = "seed" if mask is None else "mask"
         begun_with = parent.untouched or parent.path
         request = self._conversation.changed_request(
-            parent.run.request,
+            before,
             prompt=prompt,
             negative_prompt=negative_prompt,
-            shape=shape,
-            init_image=begun_with.stem if method == "image" else None,  # files are named by their content
-            strength=STRENGTH if method == "image" else None,
+            init_image=None if method == "seed" else begun_with.stem,  # files are named by their content
+            strength={"image": STRENGTH, "mask": MASK_STRENGTH}.get(method),
+            mask=mask,
         )
-        return Onward(parent=parent, request=request, method=method)
+        return Onward(parent=parent, request=request, method=method, mask=mask)
 
     async def _back(self, picture: Picture, viewer: Viewer, *, to_first: bool) -> Back:
         """The picture that another was made from, or the first of its line."""

@@ -8,6 +8,7 @@ explainer's, what is kept `bot.memory`'s.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -38,6 +39,12 @@ CHAT = (
     "Glad to be of use. Ask me anything about it.",
     "Any time.",
 )
+CANNOT_LOOK = "I cannot look into pictures that people send; tell me what it should become, and I start from it."
+SAY_WHAT = "I can start from that picture: say in a few words what it should become."
+_INTO = re.compile(
+    r"^(?:please )?(?:(?:make|turn|change|draw|paint) (?:it|this|that|him|her|my \w+)(?: in)?(?:to| as)?\b|as)\s*",
+    re.IGNORECASE,
+)
 NO_PROMPT = "What shall I draw? Say it in a few words, like “draw a red fox on a skateboard”."
 Missing = Literal["deleted", "unfinished"]
 TOO_LONG = 2_000  # characters of a message that are kept
@@ -60,6 +67,7 @@ class Utterance:
     text: str
     about: int | None = None  # the picture that it replies to
     missing: Missing | None = None  # why it replies to a picture that is not there
+    start: bytes | None = None  # a picture of theirs to start from, as `generation.pictures.starting` gives it
     message: str | None = None
     private: bool = False  # nobody else sees what was said and what will be answered
 
@@ -75,6 +83,7 @@ class Reply:
     answer: Answer | None = None
     request: GenerationRequest | None = None  # what to paint, for `create` and `revise`
     onward: Onward | None = None  # from which picture it goes on, for `revise`
+    start: bytes | None = None  # the picture of theirs that `request` begins with
     shown: Picture | None = None  # a picture to show once more
     trial: Trial | None = None  # an experiment to make, since it was offered and agreed to
     between: Between = ("create", "ask")  # what to choose from, for `unsure`
@@ -82,7 +91,11 @@ class Reply:
     @property
     def origin(self) -> Origin:
         """Where the picture of `request` comes from."""
-        return Origin(turn=self.turn, method="words") if self.onward is None else self.onward.origin(self.turn)
+        if self.onward is not None:
+            return self.onward.origin(self.turn)
+        if self.start is not None:
+            return Origin(turn=self.turn, method="image", files=(self.start,))
+        return Origin(turn=self.turn, method="words")
 
 
 class Talk:
@@ -109,7 +122,10 @@ class Talk:
         if trial is not None:
             await self._memory.decided(turn, "ask")
             return Reply(intent="ask", text="", turn=turn, trial=trial)
-        return await self._follow(utterance, turn, await self._router.route(_message(utterance)))
+        route = await self._router.route(_message(utterance))
+        if utterance.start is not None:
+            return await self._start_from(utterance, turn, route)
+        return await self._follow(utterance, turn, route)
 
     async def ask(self, utterance: Utterance) -> Reply:
         """The same for what is known to be a question."""
@@ -132,14 +148,14 @@ class Talk:
         route = Route(intent=intent) if intent == "ask" else await self._router.route(_message(utterance), intent)
         return await self._follow(utterance, turn.id, route)
 
-    async def other_way(self, picture: int, viewer: Viewer) -> Onward:
+    async def other_way(self, picture: int, viewer: Viewer, person: Owner) -> Onward:
         """The change that a picture was, by another method.
 
         Raises:
             CannotRevise: there is none.
             NotThere: the picture is deleted, or not for the viewer's eyes.
         """
-        return await self._revising.other_way(picture, viewer)
+        return await self._revising.other_way(picture, viewer, person)
 
     async def edited(self, message: str, utterance: Utterance) -> Reply | None:
         """Follow an edit: the answer to what the message says now, in place of the earlier one.
@@ -193,6 +209,18 @@ class Talk:
                 question = BACK.get(frozenset(route.between), UNSURE)
                 return await self._said(utterance, turn, intent, question, between=route.between)
 
+    async def _start_from(self, utterance: Utterance, turn: int, route: Route) -> Reply:
+        """Paint from a picture that somebody has sent along."""
+        await self._memory.decided(turn, "ask" if route.intent == "ask" else "create")
+        if route.intent == "ask":
+            return await self._said(utterance, turn, "ask", CANNOT_LOOK)
+        bare = _INTO.sub("", utterance.text).strip(" .!")
+        prompt = bare if bare != utterance.text.strip(" .!") else route.prompt or utterance.text
+        if not prompt or route.intent == "chat":
+            return await self._said(utterance, turn, "create", SAY_WHAT)
+        request = self._conversation.imagine_request(prompt, start=utterance.start)
+        return Reply(intent="create", text="", turn=turn, request=request, start=utterance.start)
+
     async def _revise(self, utterance: Utterance, turn: int, route: Route) -> Reply:
         try:
             outcome = await self._outcome(utterance, route)
@@ -212,7 +240,7 @@ class Talk:
             await self._conversation.seen(utterance.viewer, utterance.about)
         if route.nothing_there:
             raise CannotRevise(NOTHING_THERE)
-        return await self._revising.carry_out(route, utterance.viewer)
+        return await self._revising.carry_out(route, utterance.viewer, utterance.person)
 
     async def _said(
         self,

@@ -36,6 +36,7 @@ class Generate(Message, frozen=True, kw_only=True):
     attempt: int
     request: GenerationRequest
     init_image: bytes | None = None  # the encoded picture that `request.init_image` names
+    mask: bytes | None = None  # the one that `request.mask` names
     previews: bool = True  # send a small picture along with `Progress`
     trajectory: bool = True  # keep the latents and predicted clean latents of every step
     words: bool = False  # see where the words of the prompt are attended to; such a job shares no forward

@@ -72,12 +72,14 @@ class Origin:
         method: how, as `store.tables` lists it.
         private: the picture is for its owner's eyes alone.
         turn: the turn that asked, where it has been recorded already; else the prompt becomes one.
+        files: PNG files that the request names by their hash and that are not kept yet.
     """
 
     parent: int | None = None
     method: str | None = None
     private: bool = False
     turn: int | None = None
+    files: tuple[bytes, ...] = ()
 
 
 FRESH = Origin()  # a request that goes on from nothing

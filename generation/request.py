@@ -36,6 +36,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     scheduler: str | None = None  # a diffusers scheduler class name; None: the model's own
     init_image: str | None = None  # content hash of the picture to start from
     strength: float | None = None  # 0..1, how much of `init_image` is noised away; None without one
+    mask: str | None = None  # content hash of a picture whose white part alone is made anew of `init_image`
     touches: tuple[str, ...] = ()  # final touches wanted after diffusion, by name (`generation.touches`)
 
     def again(self, seed: int | None = None) -> GenerationRequest:
@@ -85,6 +86,7 @@ def make_request(
     height: int | None = None,
     init_image: str | None = None,
     strength: float | None = None,
+    mask: str | None = None,
     touches: Iterable[str] = (),
 ) -> GenerationRequest:
     """Check what a person asked for against what `model` can do, and fill in the rest.
@@ -122,6 +124,7 @@ def make_request(
         scheduler=model.scheduler,
         init_image=init_image,
         strength=None if strength is None else _within_float("strength", strength, 0.05, 1.0),
+        mask=None if init_image is None else mask,
         touches=checked_touches(touches),
     )
     if request.strength is not None and int(request.steps * request.strength) < 1:

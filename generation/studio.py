@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -191,7 +192,16 @@ class Studio:
             QueueFull: the owner has as many waiting as the limit allows.
             StoreError: it could not be stored; then nothing was.
         """
-        job = await self._queue.put(request, owner, place, origin)
+        async with self._filing if origin.files else contextlib.nullcontext():
+            kept = [
+                (await asyncio.to_thread(self._files.put, file, PICTURE_SUFFIX), PICTURE_SUFFIX)
+                for file in origin.files
+            ]
+            try:
+                job = await self._queue.put(request, owner, place, origin)
+            except BaseException:
+                await self._drop_unused(kept)
+                raise
         self._updates.tell(JobWaiting(job=job.id))
         self._work.set()
         return job
@@ -526,7 +536,12 @@ class Studio:
             method=row.method,
             private=row.private,
             untouched=None if row.untouched is None else self._files.path(row.untouched, PICTURE_SUFFIX),
+            begun_with=self._path(row.facts["request"].get("init_image")),
+            mask=self._path(row.facts["request"].get("mask")),
         )
+
+    def _path(self, name: str | None) -> Path | None:
+        return None if name is None else self._files.path(name, PICTURE_SUFFIX)
 
     # --- handing out ---------------------------------------------------------------------------
 
@@ -562,11 +577,12 @@ class Studio:
         self._handed[key] = _Handed(suspect=job.deaths > 0)
         self._speed.begin(key, job.request.model, job.cost)
         try:
-            init_image = await self._init_image(job.request)
+            init_image = await self._named(job.request.init_image)
+            mask = await self._named(job.request.mask)
             if key in self._recalled:
                 self._drop(key)
                 return True
-            await self._dispatcher.submit(_order(job, init_image))
+            await self._dispatcher.submit(_order(job, init_image, mask))
         except WorkerGone:
             self._drop(key)
             await self._insist(lambda: self._queue.put_back(*key))
@@ -587,10 +603,11 @@ class Studio:
         self._handed.pop(key, None)
         self._speed.end(key, finished=finished)
 
-    async def _init_image(self, request: GenerationRequest) -> bytes | None:
-        if request.init_image is None:
+    async def _named(self, name: str | None) -> bytes | None:
+        """The picture that a request names."""
+        if name is None:
             return None
-        content = await asyncio.to_thread(self._files.get, request.init_image, PICTURE_SUFFIX)
+        content = await asyncio.to_thread(self._files.get, name, PICTURE_SUFFIX)
         if content is None:
             raise GenerationError(INIT_IMAGE_GONE)
         return content
@@ -781,14 +798,12 @@ class Studio:
                 await asyncio.sleep(RETRY_PAUSE)
 
 
-def _order(job: Job, init_image: bytes | None) -> events.Generate:
+def _order(job: Job, init_image: bytes | None, mask: bytes | None) -> events.Generate:
+    plain = events.Generate(job=job.id, attempt=job.attempt, request=job.request, init_image=init_image, mask=mask)
     if job.study is None:
-        return events.Generate(job=job.id, attempt=job.attempt, request=job.request, init_image=init_image)
-    return events.Generate(
-        job=job.id,
-        attempt=job.attempt,
-        request=job.request,
-        init_image=init_image,
+        return plain
+    return msgspec.structs.replace(
+        plain,
         previews=False,
         trajectory=False,
         words=job.study.change == "words",
@@ -810,11 +825,12 @@ def _columns(plan: StudyPlan, study: Study, result: str) -> dict[str, Any]:
 
 
 def _files_of(row: PictureRow) -> list[tuple[str, str]]:
-    begun_with = row.facts.get("request", {}).get("init_image")
+    request = row.facts.get("request", {})
     named = (
         (row.content, row.suffix),
         (row.trajectory, TRAJECTORY_SUFFIX),
-        (begun_with, PICTURE_SUFFIX),
+        (request.get("init_image"), PICTURE_SUFFIX),
+        (request.get("mask"), PICTURE_SUFFIX),
         (row.untouched, PICTURE_SUFFIX),
     )
     return [(name, suffix) for name, suffix in named if name is not None]

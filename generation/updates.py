@@ -34,6 +34,8 @@ class Picture:
     method: str | None = None  # how; see `store.tables`
     private: bool = False  # for its owner's eyes alone
     untouched: Path | None = None  # what diffusion made, where the picture was touched up since
+    begun_with: Path | None = None  # the picture that it was begun with
+    mask: Path | None = None  # what was made anew of that (white), where it was not all of it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, Table, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,8 +37,7 @@ def _naming() -> Iterator[tuple[Column[Any], ColumnElement[Any], ColumnElement[A
     """Each column that names files, with how to read the hash and the suffix from it."""
     for table in metadata.tables.values():
         for column in table.columns:
-            file = column.info.get(FILE)
-            if isinstance(file, File):
+            for file in cast(tuple[File, ...], column.info.get(FILE, ())):
                 value: ColumnElement[Any] = column if file.key is None else column[file.key].as_string()
                 suffix = literal(file.suffix) if file.suffix_column is None else table.c[file.suffix_column]
                 yield column, value, suffix

@@ -72,6 +72,6 @@ def when_forgotten(rule: Rule) -> dict[str, Any]:
     return {RULE: rule}
 
 
-def names_file(file: File) -> dict[str, Any]:
+def names_file(*files: File) -> dict[str, Any]:
     """For `Column(..., info=...)`."""
-    return {FILE: file}
+    return {FILE: files}

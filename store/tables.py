@@ -111,7 +111,12 @@ jobs = Table(
     Column("id", Id, primary_key=True),
     Column("turn_id", Id, ForeignKey("turns.id", ondelete="SET NULL"), index=True),
     Column("person_id", Id, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
-    Column("request", JSON, nullable=False, info=names_file(File(suffix=".png", key="init_image"))),
+    Column(
+        "request",
+        JSON,
+        nullable=False,
+        info=names_file(File(suffix=".png", key="init_image"), File(suffix=".png", key="mask")),
+    ),
     Column(
         "place",
         JSON(none_as_null=True),

@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 SAYABLE = (discord.MessageType.default, discord.MessageType.reply)
 EMPTY = "Yes? Ask me something, or say what to draw. `/topics` shows you around."
-NO_ATTACHMENTS = "I cannot look into files that people send; tell me in words what you would like."
 TOO_FAST = "That is more than I can answer at once; give me a few seconds."
 _CODE = re.compile(r"```.*?(?:```|\Z)|``.*?``|`[^`\n]*`", re.S)
 
@@ -73,10 +72,10 @@ class Chat(commands.Cog):
 
     async def _answer(self, message: discord.Message) -> None:
         text = self._text(message)
-        if text:
+        if text or message.attachments:
             await self._bot.dialogue.hear(message, text)
         else:
-            await self._say(message, NO_ATTACHMENTS if message.attachments else EMPTY)
+            await self._say(message, EMPTY)
 
     def _speaks_to_me(self, message: discord.Message) -> bool:
         if message.author.bot or message.webhook_id is not None or message.type not in SAYABLE:

@@ -9,6 +9,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.cogs.models import MAX_CHOICES, model_choices
+from bot.dialogue import starting_picture_in
+from generation.pictures.starting import check_size
 from generation.studio import Origin
 from generation.touches import TOUCHES
 
@@ -40,6 +42,8 @@ class Imagine(commands.Cog):
         size="Width x height in pixels, like 512x512",
         model="Which model paints",
         strip="Also show how the picture came out of the noise",
+        image="A drawing or photo of yours to start from instead of pure noise",
+        strength="How much of that to make anew, 0.05 to 1",
         private="Only you see the picture, and I speak of it to nobody else",
         touch_up="Change the picture after diffusion, which is no part of it",
     )
@@ -57,7 +61,14 @@ class Imagine(commands.Cog):
         strip: bool = False,
         private: bool = False,
         touch_up: str | None = None,
+        image: discord.Attachment | None = None,
+        strength: float | None = None,
     ) -> None:
+        start = None
+        if image is not None:
+            check_size(image.size)
+            await interaction.response.defer(ephemeral=private, thinking=True)  # fetching it takes its time
+            start = await starting_picture_in([image])
         # No limits are declared to Discord: they differ by model, and our sentence says what would be right.
         request = self._bot.conversation.imagine_request(
             prompt,
@@ -68,7 +79,13 @@ class Imagine(commands.Cog):
             size=size,
             model=model,
             touches=TOUCHES if touch_up == EVERYTHING else (touch_up or "").split(),
+            start=start,
+            strength=strength,
         )
+        if start is not None:
+            origin = Origin(method="image", private=private, files=(start,))
+            await self._bot.delivery.ask(interaction, request, strip=strip, origin=origin)
+            return
         unknown = self._bot.conversation.unknown_words(request)
         origin = Origin(method="words", private=private)
         if unknown:

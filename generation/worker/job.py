@@ -24,6 +24,7 @@ from generation.worker.attention import AloneModule, AttentionWatch
 from generation.worker.capture import Recorder, StepTaken, pack_trajectory
 from generation.worker.loading import options_of
 from generation.worker.machine import versions
+from generation.worker.masking import keep_outside
 from generation.worker.pipelines import DENOISERS, LoadedModel
 from generation.worker.preview import Pace
 from generation.worker.touch_up import touch_up
@@ -69,7 +70,7 @@ class PictureJob:
             WorkerError: the model lost its numbers.
         """
         request = self._order.request
-        image = _init_image(self._order)
+        image, mask = _init_image(self._order), _mask(self._order)
         self._emit(Started(job=self._order.job, attempt=self._order.attempt))
         self._began = time.perf_counter()
         pipeline = self._model.pipeline_for_job(
@@ -77,6 +78,8 @@ class PictureJob:
             from_image=image is not None,
             pixels=request.width * request.height,
         )
+        if mask is not None:
+            keep_outside(pipeline.scheduler, mask)
         recorder = Recorder(
             pipeline.scheduler, self._step_taken, keep=self._order.trajectory, clean=self._order.previews
         )
@@ -216,6 +219,15 @@ def _init_image(order: Generate) -> Image.Image | None:
     if order.init_image is None:
         raise RequestError("The picture to start from is not there any more.")
     return finish.open_init_image(order.init_image, request.width, request.height)
+
+
+def _mask(order: Generate) -> Image.Image | None:
+    request = order.request
+    if request.mask is None:
+        return None
+    if order.mask is None:
+        raise RequestError("The mask that says which part to make anew is not there any more.")
+    return finish.open_own(order.mask).convert("L").resize((request.width, request.height))
 
 
 def _plain(config: Any) -> dict[str, object]:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
-from bot.cogs.chat import EMPTY, NO_ATTACHMENTS, TOO_FAST
+from bot.cogs.chat import EMPTY, TOO_FAST
 from bot.dialogue import THREAD_HELLO, THREAD_MENTION
 from bot.pace import MOST
 from bot.playground import Person
@@ -137,7 +137,7 @@ async def test_a_mention_alone_and_a_file_alone_are_told_what_to_do(room: Room) 
     await room.ann.send(room.mention)
     assert (await room.answers(1))[0].content == EMPTY
     await room.ann.send(room.mention, files=[("bomb.svg", b"<svg/>")])
-    assert (await room.answers(2))[1].content == NO_ATTACHMENTS
+    assert (await room.answers(2))[1].content == "I cannot read SVG drawings; send a PNG, JPEG or WebP to start from."
 
 
 async def test_a_flood_gets_a_few_answers_and_one_word_about_it(room: Room) -> None:

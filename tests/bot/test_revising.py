@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 
 import pytest
+from PIL import Image
 
 from bot.changes import discord_change, plain_change
+from bot.playground.drafts import Upload
 from bot.playground.records import Message
-from bot.revising import CONTRADICTION, DELETED, FIRST_OF_ALL, NOTHING_THERE, STRENGTH, UNFINISHED
-from bot.talk import BACK
+from bot.revising import CONTRADICTION, DELETED, FIRST_OF_ALL, MASK_STRENGTH, NOTHING_THERE, STRENGTH, UNFINISHED
+from bot.talk import BACK, CANNOT_LOOK, SAY_WHAT
 from explainer.messages import Changed, Intent, Interpreted
 from generation.events import Generate
 from tests.bot.conftest import Stage
@@ -47,7 +50,7 @@ async def painted(room: Room, count: int) -> tuple[Generate, Message]:
     return order, room.said()[-1]
 
 
-async def test_a_change_is_painted_from_the_same_seed_and_marked_with_a_way_to_its_parent(room: Room) -> None:
+async def test_a_change_begins_with_the_picture_and_is_marked_with_a_way_to_its_parent(room: Room) -> None:
     first = await room.picture(prompt="a red fox", negative_prompt="mud", seed=7)
     room.stage.reader.understood["make it blue"] = change("a blue fox", negative="mud, red")
     asked = await room.bob.send("make it blue", reply_to=first)
@@ -55,27 +58,40 @@ async def test_a_change_is_painted_from_the_same_seed_and_marked_with_a_way_to_i
     assert (order.request.prompt, order.request.negative_prompt, order.request.seed) == ("a blue fox", "mud, red", 7)
     assert reply.reference is not None and reply.reference.message_id == asked.id
     assert reply.content.splitlines()[:2] == ["a ~~red~~ **blue** fox", "Without: mud **, red**"]
-    assert "Same seed, new words · from [picture 1](https://discord.com/channels/" in reply.content
+    assert order.init_image is not None and order.request.strength == STRENGTH
+    assert "redone · from [picture 1](https://discord.com/channels/" in reply.content
     assert f"/{first.id})" in reply.content
     picture = await room.stage.parts.studio.picture(2)
-    assert picture is not None and (picture.parent, picture.method, picture.owner.name) == (1, "seed", "bob")
-    assert "From picture 1: same seed, new words" in str(room.bob.json(reply)["embeds"])
+    assert picture is not None and (picture.parent, picture.method, picture.owner.name) == (1, "image", "bob")
+    assert "From picture 1: begun from the picture, 70% of it redone" in str(room.bob.json(reply)["embeds"])
 
 
-async def test_another_way_begins_with_the_parent_itself_and_then_comes_round_again(room: Room) -> None:
+async def test_another_way_makes_one_part_anew_then_takes_the_same_seed_and_comes_round(room: Room) -> None:
     first = await room.picture(prompt="a red fox", seed=7)
     assert "Try another way" not in labels(first)
     room.stage.reader.understood["make it blue"] = change("a blue fox")
     await room.ann.send("make it blue", reply_to=first)
     _, reply = await painted(room, 2)
     await room.ann.click(reply, label="Try another way")
-    order, second = await painted(room, 3)
-    assert (order.request.prompt, order.request.strength, order.request.seed) == ("a blue fox", STRENGTH, 7)
-    assert order.init_image is not None and order.init_image.startswith(b"\x89PNG")
-    assert "Begun from the picture" in second.content and "from [picture 1]" in second.content
-    await room.ann.click(second, label="Try another way")
-    order, _ = await painted(room, 4)
-    assert order.request.init_image is None
+    looked = await room.driver.until(lambda: room.stage.worker.orders[2] if len(room.stage.worker.orders) > 2 else None)
+    assert looked.words and looked.request.prompt == "a red fox", "where is the fox in the first one?"
+    room.stage.worker.finish(looked.job)
+    order, masked = await painted(room, 4)
+    assert order.request.strength == MASK_STRENGTH and order.mask is not None and order.init_image is not None
+    assert "One part redone, the rest kept · from [picture 1]" in masked.content
+    assert "The part that was made anew" in str(room.ann.json(masked)["embeds"])
+    await room.ann.click(masked, label="Try another way")
+    order, same_seed = await painted(room, 5)
+    assert (order.request.prompt, order.request.seed, order.request.init_image) == ("a blue fox", 7, None)
+    assert "Same seed, new words · from [picture 1]" in same_seed.content and order.request.mask is None
+    await room.ann.click(same_seed, label="Try another way")
+    order, _ = await painted(room, 6)
+    assert order.init_image is not None and order.mask is None
+    files, studio = room.stage.parts.files, room.stage.parts.studio
+    picture = await studio.picture(3)
+    assert picture is not None and picture.mask is not None
+    await room.stage.bot.conversation.delete(3, picture.owner)
+    assert files.get(picture.mask.stem, ".png") is None, "a mask goes with its picture"
 
 
 async def test_undo_shows_the_parent_again_and_talk_goes_on_from_there(room: Room) -> None:
@@ -151,6 +167,36 @@ async def test_a_reply_to_a_deleted_picture_or_to_one_on_its_way_says_so(room: R
     await room.ann.send("make it blue", reply_to=first)
     assert (await room.answers(4))[3].content == DELETED
     assert len(room.stage.worker.orders) == 2
+
+
+def drawing() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (30, 20), "green").save(out, "JPEG")
+    return out.getvalue()
+
+
+async def test_a_drawing_that_is_sent_along_is_started_from(room: Room) -> None:
+    await room.ann.send(f"{room.mention} turn this into a green frog", files=[("my.jpg", drawing())])
+    order, reply = await painted(room, 1)
+    assert order.request.prompt == "a green frog" and order.request.strength == 0.6
+    assert order.init_image is not None and order.init_image.startswith(b"\x89PNG")
+    assert "Begun from your own picture, 60% of it redone" in str(room.ann.json(reply)["embeds"])
+    await room.ann.send(room.mention, files=[("my.jpg", drawing())])
+    assert (await room.answers(2))[1].content == SAY_WHAT
+    await room.ann.send(f"{room.mention} what is this?", files=[("my.jpg", drawing())])
+    assert (await room.answers(3))[2].content == CANNOT_LOOK
+    await room.ann.send(f"{room.mention} draw a cat", files=[("my.png", b"no picture")])
+    assert "no picture that I can read" in (await room.answers(4))[3].content and len(room.stage.worker.orders) == 1
+
+
+async def test_imagine_takes_an_image_and_a_strength(room: Room) -> None:
+    upload = Upload(index=0, filename="my.jpg", data=drawing())
+    await room.ann.slash("imagine", prompt="a frog", image=upload, strength=0.5, seed=3)
+    order, _ = await painted(room, 1)
+    assert (order.request.strength, order.request.seed) == (0.5, 3) and order.init_image is not None
+    bad = Upload(index=0, filename="my.png", data=b"<svg/>")
+    refused = await room.answer(room.ann, await room.ann.slash("imagine", prompt="a frog", image=bad))
+    assert "SVG" in refused.content and len(room.stage.worker.orders) == 1
 
 
 def test_a_change_is_marked_word_by_word() -> None:
