@@ -30,7 +30,7 @@ from generation.worker.pipelines import DENOISERS, LoadedModel, Report
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 16
-MIN_GAIN = 0.1  # of the time per row, for which more rows are worth it
+MIN_GAIN = 0.1  # of the time per row, for which twice as many rows are worth it
 SLOW_STEP = 1.0  # seconds; a forward this slow is not timed with more rows
 ROUNDS = 3  # of timing
 OTHER_SIZE = 2  # times as many pixels, or as few, for which rows are timed anew
@@ -300,10 +300,14 @@ def _rows_at(model: LoadedModel, side: int, timed: Callable[[object], None]) -> 
 
 
 def _rows_worth_sharing(seconds: dict[int, float]) -> int:
-    """The fewest rows that cost nearly as little each as any other number of rows."""
-    per_row = {rows: time / rows for rows, time in seconds.items()}
-    least = min(per_row.values())
-    return min(rows for rows, cost in per_row.items() if cost * (1 - MIN_GAIN) <= least)
+    """Where doubling the rows stops to take clearly less time for each: beyond, sharing only makes the first wait."""
+    per_row = [(rows, time / rows) for rows, time in sorted(seconds.items())]
+    rows, cost = per_row[0]
+    for more, less in per_row[1:]:
+        if less > cost * (1 - MIN_GAIN):
+            break
+        rows, cost = more, less
+    return rows
 
 
 def _seconds_if_it_fits(call: Call, copies: int) -> float | None:

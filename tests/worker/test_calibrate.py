@@ -92,6 +92,7 @@ def test_rows_that_do_not_fit_into_memory_cap_what_is_shared_and_the_model_is_us
     [
         ({2: 0.010, 4: 0.011, 8: 0.013, 16: 0.025}, 8),  # the knee is at 8
         ({2: 0.010, 4: 0.019, 8: 0.038, 16: 0.076}, 2),  # hardly any gain at all
+        ({2: 0.234, 4: 0.439, 8: 0.806, 16: 1.736}, 2),  # small gains that only together are a tenth
         ({2: 0.010, 4: 0.010, 8: 0.010, 16: 0.010}, 16),  # all overhead
         ({2: 3.0}, 2),  # too slow to try more
     ],
