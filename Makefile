@@ -24,6 +24,7 @@ types: .venv/.installed-test
 
 exam: .venv/.installed-test
 	@$(BIN)/python -m tests.explainer.exam
+	@$(BIN)/python -m tests.explainer.talk
 
 conversations: .venv/.installed-test
 	@$(BIN)/python -m tests.conversations

@@ -33,7 +33,7 @@ from bot.recollection import Recollection
 from bot.revising import Onward
 from bot.routing import ReadingRouter, Wanted
 from bot.settings import Settings
-from bot.talk import Missing, Reply, Talk, Utterance
+from bot.talk import Missing, Reply, Talk, Tone, Utterance
 from bot.trials import Trial, plan_of, told
 from generation.pictures.lineage import METHODS
 from generation.pictures.starting import check_size, starting_picture
@@ -175,12 +175,14 @@ def read_script(path: Path) -> tuple[Line, ...]:
 class Session:
     """One conversation in the terminal, in which several people may speak."""
 
-    def __init__(self, parts: Parts, channel: str, *, several: bool, figures: Path | None = None) -> None:
+    def __init__(
+        self, parts: Parts, channel: str, *, several: bool, figures: Path | None = None, tone: Tone = "plain"
+    ) -> None:
         """`several`: more than one person speaks, so that nobody is alone. `figures`: the folder to draw them into."""
         self._studio = parts.studio
         self._conversation = Conversation(parts.studio)
         self._memory = Memory(parts.database, parts.files, parts.studio)
-        self._talk = Talk(self._conversation, self._memory, parts.desk, router=ReadingRouter(parts.desk))
+        self._talk = Talk(self._conversation, self._memory, parts.desk, router=ReadingRouter(parts.desk), tone=tone)
         self._open: dict[str, tuple[int, tuple[Wanted, ...]]] = {}  # by user: the turn that is asked back about
         self._recollection = Recollection(self._conversation, self._memory)
         self._channel = channel
@@ -372,11 +374,15 @@ async def _serve(
 ) -> None:
     async with open_parts(settings) as parts:
         if scripts is None:
-            session = Session(parts, f"chat-{user}"[:NAME_LIMIT], several=False, figures=figures)
+            session = Session(
+                parts, f"chat-{user}"[:NAME_LIMIT], several=False, figures=figures, tone=settings.voice_tone
+            )
             await _converse(session, _typed(), user, as_json=as_json)
         for lines in scripts or ():
             several = len({line.user or user for line in lines}) > 1
-            session = Session(parts, f"script-{secrets.token_hex(8)}", several=several, figures=figures)
+            session = Session(
+                parts, f"script-{secrets.token_hex(8)}", several=several, figures=figures, tone=settings.voice_tone
+            )
             await _converse(session, _each(lines), user, as_json=as_json)
 
 

@@ -125,7 +125,9 @@ class DarkroomBot(commands.Bot):
         self.offers = Offers(self.conversation, self.delivery)
         self.comparisons = Comparisons(self.laboratory, self.delivery)
         self.memory = Memory(self.parts.database, self.parts.files, studio)
-        self.talk = Talk(self.conversation, self.memory, self.parts.desk, router=ReadingRouter(self.parts.desk))
+        router = ReadingRouter(self.parts.desk)
+        tone = self.settings.voice_tone
+        self.talk = Talk(self.conversation, self.memory, self.parts.desk, router=router, tone=tone)
         self.dialogue = Dialogue(self)
         self.recollection = Recollection(self.conversation, self.memory)
         self.privacy = PrivacyDesk(self, self._spawn)

@@ -34,11 +34,19 @@ BACK = {  # by what is close; in any order
     frozenset({"chat", "create"}): "Shall I make a picture of that?",
 }
 MADE_HOW = "How was this made?"
-CHAT = (
-    "You're welcome. A question, or something to draw?",
-    "Glad to be of use. Ask me anything about it.",
-    "Any time.",
-)
+Tone = Literal["plain", "wry"]
+CHAT: dict[Tone, tuple[str, ...]] = {
+    "plain": (
+        "You're welcome. A question, or something to draw?",
+        "Glad to be of use. Ask me anything about it.",
+        "Any time.",
+    ),
+    "wry": (
+        "You're welcome. The noise did most of the work.",
+        "Any time. I have few other appointments.",
+        "Noted, with whatever it is that I have instead of pleasure.",
+    ),
+}
 CANNOT_LOOK = "I cannot look into pictures that people send; tell me what it should become, and I start from it."
 SAY_WHAT = "I can start from that picture: say in a few words what it should become."
 _INTO = re.compile(
@@ -102,8 +110,15 @@ class Talk:
     """All conversations."""
 
     def __init__(
-        self, conversation: Conversation, memory: Memory, asker: Asker, *, router: Router | None = None
+        self,
+        conversation: Conversation,
+        memory: Memory,
+        asker: Asker,
+        *,
+        router: Router | None = None,
+        tone: Tone = "plain",
     ) -> None:
+        self._tone: Tone = tone
         self._conversation = conversation
         self._memory = memory
         self._asker = asker
@@ -204,7 +219,7 @@ class Talk:
                 answer = await self._asker.ask(utterance.person.name, utterance.text, utterance.viewer, utterance.about)
                 return await self._said(utterance, turn, intent, answer.text, evidence_rows(answer), answer=answer)
             case "chat":
-                return await self._said(utterance, turn, intent, random.choice(CHAT))
+                return await self._said(utterance, turn, intent, random.choice(CHAT[self._tone]))
             case "unsure":
                 question = BACK.get(frozenset(route.between), UNSURE)
                 return await self._said(utterance, turn, intent, question, between=route.between)

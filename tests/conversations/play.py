@@ -145,7 +145,7 @@ def _faults(expected: re.Match[str], answer: Mapping[str, Any], numbers: list[in
         yield f"intent {answer['intent']}, not {expected['intents']}: {answer['text'][:120]}"
         return
     if expected["again"] is not None:
-        if image.get("picture") != numbers[int(expected["again"]) - 1]:
+        if [image.get("picture")] != numbers[int(expected["again"]) - 1 :][:1]:
             yield f"shows {image.get('picture')}, not picture {expected['again']}: {answer['text'][:120]}"
     elif expected["picture"] is None:
         if fresh:
@@ -155,7 +155,7 @@ def _faults(expected: re.Match[str], answer: Mapping[str, Any], numbers: list[in
         return
     if expected["parent"] is not None:
         parent = image.get("parent")
-        if parent != numbers[int(expected["parent"]) - 1]:
+        if [parent] != numbers[int(expected["parent"]) - 1 :][:1]:
             where = numbers.index(parent) + 1 if parent in numbers else None
             yield f"goes on from {where}, not from {expected['parent']}"
     for name in ("method", "prompt", "negative"):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from explainer.encoder import Encoder
-from explainer.intent import IntentClassifier, Said, read_said
+from explainer.intent import IntentClassifier, read_said
 from explainer.passages import load_passages
+from tests.explainer.talk.measure import intent_share, reported
 
 EVERY = 3  # of the passages' example questions: all of them would only slow the test
 
@@ -19,25 +18,8 @@ def classifier() -> IntentClassifier:
     return IntentClassifier(Encoder().encode, read_said(), questions)
 
 
-def reported() -> list[Said]:
-    """The half of the labelled messages that nothing was tuned on."""
-    return read_said((Path(__file__).parent / "intents.txt").read_text(encoding="utf-8").splitlines())
-
-
 def test_the_intent_of_unseen_messages_is_right_nine_times_of_ten(classifier: IntentClassifier) -> None:
-    """Asking back between the right one and another counts as half."""
-    points, wrong = 0.0, list[str]()
-    for said in reported():
-        guess = classifier.guess(said.text, said.around)
-        if guess.sure:
-            points += guess.intent == said.intent
-        else:
-            points += 0.5 * (said.intent in (guess.intent, guess.second))
-        if guess.intent != said.intent or not guess.sure:
-            wrong.append(
-                f"{said.intent}: {said.text} -> {guess.intent if guess.sure else (guess.intent, guess.second)}"
-            )
-    share = points / len(reported())
+    share, wrong = intent_share(classifier, reported())
     assert share >= 0.93, f"{share:.3f}\n" + "\n".join(wrong)
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
-from pathlib import Path
-
 import pytest
 
 from explainer.revise import Reviser, load_nlp, plural, singular
-
-Case = tuple[str, str, list[str]]
+from tests.explainer.talk.measure import exactness, revisions
 
 
 @pytest.fixture(scope="module")
@@ -17,25 +13,14 @@ def reviser() -> Reviser:
     return Reviser(load_nlp())
 
 
-def cases(half: int) -> list[Case]:
-    """Prompt, message and the prompts that are right, of one half of the set; half 1 was not tuned on."""
-    rows = (Path(__file__).parent / "revisions.tsv").read_text(encoding="utf-8").splitlines()
-    parted = [row.split("\t") for row in rows if not row.startswith("#")]
-    return [
-        (prompt, message, right.split("|"))
-        for prompt, message, right in parted
-        if zlib.crc32((prompt + message).encode()) % 2 == half
-    ]
-
-
 def test_the_half_that_was_tuned_on_is_right(reviser: Reviser) -> None:
-    for prompt, message, right in cases(0):
+    for prompt, message, right in revisions(0):
         assert reviser.revise(prompt, message).prompt in right, message
 
 
-def test_three_of_four_unseen_changes_give_exactly_the_prompt_that_a_person_would_write(reviser: Reviser) -> None:
-    exact = [reviser.revise(prompt, message).prompt in right for prompt, message, right in cases(1)]
-    assert sum(exact) / len(exact) >= 0.75
+def test_unseen_changes_give_the_prompt_that_a_person_would_write(reviser: Reviser) -> None:
+    usable, exact = exactness(reviser, revisions(1))
+    assert usable >= 0.9 and exact >= 0.75
 
 
 def test_what_is_removed_or_replaced_goes_to_the_negative_prompt(reviser: Reviser) -> None:
