@@ -39,7 +39,8 @@ _ASKS: Final = re.compile(  # of others than me, or of what is known: nobody ord
     r"(?:can|do|does|did|could|are|were) (?:people|humans|babies|bab(?:y|ies)|children|kids|animals|artists|painters|machines"
     r"|computers|models|everyone|everybody|anyone|anybody|someone|somebody|they)\b|(?:says|according to) who\b"
     r"|(?:show|tell|give|list)(?: me| us)? (?:what|where|how|why|which|when|the (?:seed|settings|details|strip|steps|curve|map"
-    r"|noise|facts|record))\b",
+    r"|noise|facts|record))\b"
+    r"|(?:and |the |its )?(?:seed|steps|guidance|cfg|size|model|sampler|scheduler|prompt|negative|settings|tokens)\s*\?+$",
     re.IGNORECASE,
 )
 _OTHER_WAY: Final = re.compile(
