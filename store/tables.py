@@ -141,7 +141,7 @@ jobs = Table(
     Column("delivered_at", Float),
     Column("conversation_id", Id, index=True, comment="it stays for as long as the job does"),
     Column("parent_id", Id, comment="the picture it goes on from, which may be gone"),
-    Column("method", String(10), comment="words, again, seed, image, mask: how it goes on from it; study: no picture"),
+    Column("method", String(10), comment="words, again, seed, image, mask: how it goes on from it"),
     Column("private", Boolean, nullable=False, server_default=false(), comment="for its owner's eyes alone"),
     Column("study", JSON(none_as_null=True), comment="what to make of its parent again; NULL: a picture of its own"),
     Column("model", Text, nullable=False, server_default=text("''"), comment="of the request"),

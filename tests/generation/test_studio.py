@@ -181,7 +181,7 @@ async def test_a_job_cancelled_between_claim_and_hand_over_never_reaches_a_worke
         await go_on.wait()
         return b"picture"
 
-    monkeypatch.setattr(house.studio, "_init_image", slow)
+    monkeypatch.setattr(house.studio, "_named", slow)
     job = await house.studio.submit(wish(init_image="ab" * 32), ANN, PLACE)
     await reading.wait()
     assert await house.studio.cancel(job.id, by=ANN)
