@@ -177,7 +177,7 @@ def test_a_long_job_rides_along_with_short_ones_instead_of_being_left_alone() ->
 async def test_places_and_times_that_a_full_queue_was_told_come_true(tmp_path: Path) -> None:
     """Each place exactly; of the times 99 in 100 within a quarter, or two seconds, once some pictures are measured.
 
-    Not all: when the simulated worker ends one, the studio's own tasks take it in as fast as the real machine lets them.
+    Not all: the studio's own tasks take in what the simulated worker ends only as fast as the real machine lets them.
     """
     clock, chance = Clock(), random.Random(3)
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/darkroom.sqlite3")
