@@ -26,8 +26,9 @@ MEASURES = (
 )
 
 LIMITS = """\
-- Scenes, in this first version: of two things rarely both are right, and a thing in a colour that is not its own keeps
-  the colour and loses its shape. The table says how often.
+- Scenes are softer than single things: of two things one may be hard to tell, and a thing in a colour that is not its
+  own may lose part of its shape. The table says how often.
+- Two seeds of one prompt differ in place, background and tint more than in shape.
 - Anything outside the list above: an unknown word falls into letters that mean nothing to it, and mud comes out.
 - Text, hands, crowds, more than three of a kind, styles, light, weather, verbs other than wearing and riding.
 - Fine detail: a latent cell is 16x16 pixels, and small things in scenes stay soft.
@@ -76,6 +77,8 @@ horse” for {astronaut} of 10. Two seeds of one prompt lie {apart} grey levels 
 - `vae`: latents of 40x8x8, principal components of patches; encoder by construction, decoder trained; half precision.
 - `scheduler`: DDIM, v-prediction, 1,000 timesteps, scaled-linear betas rescaled to zero terminal SNR, trailing spacing.
 
+Matrices and kernels of denoiser and text encoder are rounded to five bits of mantissa, so that they pack well.
+
 ## Data, licence, recipe
 
 Pictures: Microsoft's Fluent Emoji (MIT; npm `@lobehub/fluent-emoji-3d` 1.1.0). Names: `emojibase-data` 17 (MIT). See
@@ -88,7 +91,7 @@ the weights is what ships.
 
 {stages}
 
-What was tried, failures included: `docs/decisions/0001` and `0003`.
+What was tried, failures included: `docs/decisions/0001` and `0003` to `0006`.
 """
 
 
