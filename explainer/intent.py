@@ -35,6 +35,11 @@ _EXACT: Final[tuple[tuple[str, Intent], ...]] = (
         "revise",
     ),
     (r"(thanks?|thank you|thx|ty|ok|okay|lol|haha+|wow|nice|cool|great|hi|hello|hey|bye|good (morning|night))", "chat"),
+    (
+        r"(please |pls |now |ok |then |just )*(draw|paint|sketch)( me| us)? (an?|some|two|three|four|five|my)\b"
+        r"(?!.*\b(it|him|her|them|the|that|this)\b).+",
+        "create",
+    ),
     (r"why don'?t you (draw|paint|make|do) .+", "create"),
     (r"why( not)?|how( so| come)?|explain( that| this| it)?|what\?*", "ask"),
 )
