@@ -30,6 +30,10 @@ SIGNS_WEIGHT: Final = 0.7  # of a plain sign beside a sentence vector of unit le
 ROUNDS: Final = 400
 
 _EXACT: Final[tuple[tuple[str, Intent], ...]] = (
+    (r"(and |ok |so )?now (at|in|on|with|without|under|by|as|during|make|add|give|put) .+", "revise"),
+    (r"(please |can you |could you )?replace .+ (with|by) .+", "revise"),
+    (r"(an?|the|some) [\w -]+ instead of (the|that|this|his|her|its|my) .+", "revise"),
+    (r"(just |now |make it )?(two|three|four|five|\d+) of (them|those|these|it)", "revise"),
     (
         r"(undo|revert|redo|re-?roll|another( (one|try|version))?|again|one more|try again|go back( one| to .*)?)",
         "revise",

@@ -110,7 +110,10 @@ class Interpreter:
         if around != "none" and _OTHER_WAY.fullmatch(plain(question.text).strip()):
             return Guess("revise", True, "ask", {"revise": 1.0})
         guess = self._classifier.guess(question.text, around)
-        if guess.intent in ("create", "chat") and (_ASKS.match(plain(question.text)) or self._asks(question.text)):
+        plainly = max(guess.chances.values(), default=0.0) == 1.0  # "draw a cat" is near "how do you draw a cat?"
+        if plainly or guess.intent not in ("create", "chat"):
+            return guess
+        if _ASKS.match(plain(question.text)) or self._asks(question.text):
             return Guess("ask", True, guess.intent, guess.chances)
         return guess
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.conversations.play import FOLDER, play
+from tests.conversations.play import FOLDER, play, read
 
 
 def main() -> int:
@@ -15,6 +15,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only these")
     wanted: list[str] = parser.parse_args().names
     paths = sorted(path for path in FOLDER.glob("*.txt") if not wanted or path.stem in wanted)
+    # a reply names a picture by its number, which is known beforehand only where nothing has gone otherwise before
+    paths.sort(key=lambda path: all(turn.about is None for turn in read(path)))
     with tempfile.TemporaryDirectory(prefix="darkroom-talk-") as folder:
         played = play(paths, Path(folder))
     faults = [fault for conversation in played for fault in conversation.faults()]
