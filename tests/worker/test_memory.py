@@ -25,7 +25,7 @@ from generation.events import (
 )
 from generation.models import ModelInfo
 from generation.request import make_request
-from generation.worker import loading, memory
+from generation.worker import calibrate, loading, memory
 from generation.worker.machine import Machine, free_bytes
 from generation.worker.main import Worker
 from generation.worker.memory import Shelf
@@ -95,6 +95,12 @@ class Script:
 def order(model: ModelInfo, job: int, steps: int = 2) -> Generate:
     request = make_request(model, prompt="a fox", seed=job, steps=steps)
     return Generate(job=job, attempt=1, request=request, previews=False, trajectory=False)
+
+
+@pytest.fixture(autouse=True)
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no packing pay, so that a model takes as many bytes here however fast the machine is."""
+    monkeypatch.setattr(calibrate, "PACKED_GAIN", 2.0)
 
 
 @pytest.fixture

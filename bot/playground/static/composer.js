@@ -173,7 +173,7 @@ export class Composer {
 
   /** What can be typed has changed; someone may be in the middle of it. */
   commandsChanged() {
-    if (document.activeElement === this.text && this.text.value.startsWith("/")) this.suggest();
+    if (!this.sending && document.activeElement === this.text && this.text.value.startsWith("/")) this.suggest();
   }
 
   suggestCommands(prefix) {
@@ -396,6 +396,7 @@ export class Composer {
     this.replyTo(null);
     this.drawTray();
     this.grow();
+    this.close(); // it may have opened again while this was on its way
   }
 }
 
