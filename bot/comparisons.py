@@ -1,23 +1,19 @@
 """Experiments as people ask for them on Discord: the cost is named first, then one message shows them to their end.
 
-A question that stands open is a draft in memory, as in `bot.offers`: a restart forgets it, and a press then says so.
-What was made before is shown at once, without a question.
+A plan waits for its decision as a draft, see `bot.open_questions`. What was made before is shown at once, without a
+question.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import secrets
-import time
-from collections.abc import Callable
 
 import discord
 
 from bot import cards, letters, wording
 from bot.delivery import Delivery
-from bot.errors import NotAllowed, NotThere
+from bot.open_questions import OpenQuestions
 from bot.places import file_limit, owner_of
 from bot.postbox import Attachment, Letter
 from bot.views.comparison import comparison_buttons
@@ -29,8 +25,6 @@ from generation.queue import Origin
 from generation.studio import Picture
 from generation.word_maps import WordMaps, content_words, find_word
 
-LIFETIME = 14 * 60.0  # seconds; the interaction that the question answers lives for 15 minutes
-MOST_DRAFTS = 1_000  # the oldest gives way
 EXPIRED = "That question is too old to be answered; please type `/compare` again."
 SUMMED_UP = "For each word its share of the attention that all words got, and its mass: its part of all attention."
 
@@ -41,21 +35,17 @@ class Draft:
 
     plan: StudyPlan
     private: bool
-    person: str  # Discord's id
-    question: discord.Interaction  # whose answer asks
-    until: float  # on the comparisons' clock
 
 
 class Comparisons:
     """Experiments and word maps of one bot."""
 
-    def __init__(
-        self, laboratory: Laboratory, delivery: Delivery, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, laboratory: Laboratory, delivery: Delivery) -> None:
         self._laboratory = laboratory
         self._delivery = delivery
-        self._clock = clock
-        self._drafts: dict[int, Draft] = {}
+        self._drafts: OpenQuestions[Draft] = OpenQuestions(
+            expired=EXPIRED, others="Only the person who asked for this comparison can decide on it."
+        )
 
     async def ask_first(
         self, interaction: discord.Interaction, picture: Picture, change: Change, values: str = "", word: str = ""
@@ -68,16 +58,7 @@ class Comparisons:
         plan = self._laboratory.plan(picture, change, values, word)
         if await self._shown(interaction, plan, private=picture.private):
             return
-        number = secrets.randbits(63)  # unknown to a draft of an earlier process
-        self._drafts[number] = Draft(
-            plan=plan,
-            private=picture.private,
-            person=owner_of(interaction).external_id,
-            question=interaction,
-            until=self._clock() + LIFETIME,
-        )
-        while len(self._drafts) > MOST_DRAFTS:
-            del self._drafts[next(iter(self._drafts))]
+        number = self._drafts.open(interaction, Draft(plan=plan, private=picture.private))
         sentence = f"{plan.said}: {', '.join(wording.shown(cell.label) for cell in plan.cells)}.\n"
         await interaction.response.send_message(
             sentence + plan.sentence(picture.run), view=comparison_buttons(number), ephemeral=True
@@ -91,22 +72,12 @@ class Comparisons:
             NotAllowed: it is not this person's.
             QueueFull: the person has too many jobs waiting; the question stays.
         """
-        draft = self._draft(interaction, number)
-        del self._drafts[number]  # before anything is awaited: a second press must not make it twice
-        try:
+        async with self._drafts.decided(interaction, number) as draft:
             await self.make(interaction, draft.plan, private=draft.private)
-        except BaseException:
-            self._drafts[number] = draft
-            raise
-        with contextlib.suppress(discord.HTTPException):
-            await draft.question.delete_original_response()
 
     async def drop(self, interaction: discord.Interaction, number: int) -> None:
         """Forget the draft and take the question away."""
-        draft = self._drafts.pop(number, None)
-        await interaction.response.defer()
-        with contextlib.suppress(discord.HTTPException):
-            await (draft.question if draft else interaction).delete_original_response()
+        await self._drafts.drop(interaction, number)
 
     async def make(self, interaction: discord.Interaction, plan: StudyPlan, *, private: bool) -> None:
         """Answer with what comes of the plan: at once where it is known, else a message that follows its job.
@@ -144,15 +115,6 @@ class Comparisons:
         if wanted:
             wanted = find_word(maps, wanted).word
         await interaction.edit_original_response(**(await words_letter(picture, maps, wanted)).as_edit())
-
-    def _draft(self, interaction: discord.Interaction, number: int) -> Draft:
-        draft = self._drafts.get(number)
-        if draft is None or draft.until < self._clock():
-            self._drafts.pop(number, None)
-            raise NotThere(EXPIRED)
-        if draft.person != owner_of(interaction).external_id:
-            raise NotAllowed("Only the person who asked for this comparison can decide on it.")
-        return draft
 
 
 async def words_letter(picture: Picture, maps: WordMaps, word: str = "") -> Letter:

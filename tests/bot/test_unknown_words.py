@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from bot import offers
+from bot import offers, open_questions
 from bot.wording import escaped
 from tests.bot.conftest import Stage
 from tests.bot.driving import Driver, Seen, finished, started
@@ -129,7 +129,7 @@ async def test_after_a_restart_a_question_says_that_it_is_too_old(driver: Driver
 
 
 async def test_a_question_gets_too_old(driver: Driver, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offers, "LIFETIME", -1.0)
+    monkeypatch.setattr(open_questions, "LIFETIME", -1.0)
     question = await asked(driver, "a cathedral")
     answer = await driver.click("ann", question, "Paint it anyway")
     assert answer is not None and answer.text == escaped(offers.EXPIRED) and stage.worker.orders == []
@@ -138,7 +138,7 @@ async def test_a_question_gets_too_old(driver: Driver, stage: Stage, monkeypatch
 async def test_open_questions_have_a_limit_and_the_oldest_gives_way(
     driver: Driver, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(offers, "MOST_DRAFTS", 1)
+    monkeypatch.setattr(open_questions, "MOST", 1)
     first, second = await asked(driver, "a cathedral"), await asked(driver, "a church")
     answer = await driver.click("ann", first, "What does it know?")
     assert answer is not None and answer.text == escaped(offers.EXPIRED)
