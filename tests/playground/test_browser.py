@@ -230,6 +230,22 @@ async def test_the_page_works_at_phone_width_without_scrolling_sideways(
     await expect(page.locator(".message")).to_contain_text("from my phone")
 
 
+async def test_who_has_scrolled_up_and_says_something_is_taken_to_it(
+    playground: Playground, start_bot: StartBot, page: Page
+) -> None:
+    for number in range(40):
+        await playground.user("Bob").send(f"message {number}")
+    await page.get_by_text("message 39", exact=True).wait_for()
+    await page.locator("#scroller").evaluate("box => { box.scrollTop = 0; }")
+    await playground.user("Bob").send("and one more")
+    await expect(page.get_by_role("button", name="Jump to the newest")).to_be_visible()
+    box = page.get_by_role("combobox", name="Message")
+    await box.fill("here I am")
+    await box.press("Enter")
+    await expect(page.get_by_text("here I am", exact=True)).to_be_in_viewport()
+    await expect(page.get_by_role("button", name="Jump to the newest")).to_be_hidden()
+
+
 _RENDERED = {
     "**a *b* c**": "<strong>a <em>b</em> c</strong>",
     "snake_case_name and 2*3*4": "snake_case_name and 2<em>3</em>4",

@@ -49,7 +49,7 @@ const host = {
   replyTo: (message) => composer.replyTo(message, state.users.get(message.author.id)?.name || message.author.username),
   react: (message, emoji, on) => attempt(act("react", here({ message: message.id, emoji, on }))),
   useComponent, selectOptions, openReactions, openMore, openPerson,
-  send: (content, files, reply) => act("send", here({ content, reply_to: reply?.id }), files),
+  send: (content, files, reply) => { toEnd(); return act("send", here({ content, reply_to: reply?.id }), files); },
   typing: () => { act("typing", here({})).catch(() => {}); },
   complete, run, focusLast: () => moveFocus(null, -1),
 };
@@ -214,6 +214,7 @@ function keepTabbable() {
 // --- following the end ---------------------------------------------------------------------------
 
 let atEnd = true;
+/** To the newest message, and to stay there: also when somebody says something, to see what comes of it. */
 const toEnd = () => { byId("scroller").scrollTop = byId("scroller").scrollHeight; atEnd = true; byId("newest").hidden = true; };
 function following(change) {
   change();
@@ -380,6 +381,7 @@ async function interact(name, body, files = []) {
 }
 
 async function run(line, chosen, files, allFiles) {
+  toEnd();
   await online();
   const { interaction, command } = await act("command", here({ line, chosen, files }), allFiles);
   followUp(interaction, command);
