@@ -63,7 +63,7 @@ async def test_a_change_begins_with_the_picture_and_is_marked_with_a_way_to_its_
     assert f"/{first.id})" in reply.content
     picture = await room.stage.parts.studio.picture(2)
     assert picture is not None and (picture.parent, picture.method, picture.owner.name) == (1, "image", "bob")
-    assert "From picture 1: begun from the picture, 70% of it redone" in str(room.bob.json(reply)["embeds"])
+    assert "From picture 1: begun from the picture, 50% of it redone" in str(room.bob.json(reply)["embeds"])
 
 
 async def test_another_way_makes_one_part_anew_then_takes_the_same_seed_and_comes_round(room: Room) -> None:
