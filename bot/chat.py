@@ -362,6 +362,8 @@ class Session:
 
     async def _forget(self, user: str) -> Answered:
         gone = await self._memory.forget(_owner(user), None)
+        if gone is not None:
+            self._conversation.losses.note(_owner(user))
         text = "I kept nothing of you." if gone is None else "Everything of yours is deleted."
         return Answered(intent="command", text=text)
 

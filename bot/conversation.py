@@ -14,6 +14,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 
 from bot.errors import NotAllowed, NotThere
+from bot.losses import Losses
 from generation.errors import GenerationError, RequestError
 from generation.experiments import Study
 from generation.laboratory import Laboratory
@@ -45,6 +46,7 @@ class Conversation:
         self._laboratory = Laboratory(studio)
         self._likenesses = Likenesses(studio.models)
         self.laboratory = Laboratory(studio)
+        self.losses = Losses()
 
     @property
     def models(self) -> Models:
@@ -329,6 +331,7 @@ class Conversation:
         await self.picture(picture_id)
         if not await self._studio.delete(picture_id, by=person):
             raise NotAllowed("Only the person who asked for this picture can delete it.")
+        self.losses.note(person)
 
     async def cancel(self, job_id: int, person: Owner) -> None:
         """Cancel a job that waits or runs.

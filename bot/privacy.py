@@ -95,6 +95,8 @@ class PrivacyDesk:
         viewer = viewer_of(interaction)
         place = None if everywhere else forgetting.Place(source=SOURCE, guild=viewer.guild, channel=viewer.channels[0])
         gone = await self._bot.memory.forget(person, place)
+        if gone is not None:
+            self._bot.conversation.losses.note(person)
         if everywhere:
             await asyncio.to_thread(LogTrace().remove, person.external_id)
             for tell in self._bot.forgotten:

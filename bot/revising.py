@@ -14,6 +14,7 @@ from bot.conversation import Conversation
 from bot.errors import BotError, NotThere
 from bot.routing import Route
 from explainer.messages import Changed
+from generation.queue import same_person
 from generation.request import GenerationRequest
 from generation.studio import Origin, Owner, Picture
 from store.visibility import Viewer
@@ -30,6 +31,7 @@ FIRST_OF_ALL = "Picture {} was not made from another one, so there is nothing to
 NO_WAY_BACK = "The picture before that one is deleted or not for you to see, so I cannot go back to it."
 SAID_ALREADY = "The prompt says that already; say “another” for a different picture of it."
 CONTRADICTION = "“{}” and “{}” contradict each other; which of them shall it be?"
+NOTHING_LEFT = "That is all that picture {} shows, so nothing would be left; say what to draw instead."
 NO_OTHER_WAY = "Picture {} is no change to another one; say “another” for a new try."
 
 NOT_UNDERSTOOD = "I did not understand what to change; say it like “make the fox blue” or “without the hat”."
@@ -80,6 +82,9 @@ class Revising:
         if route.picture is None or changed is None:
             raise CannotRevise(NOTHING_THERE)
         picture = await self._conversation.seen(viewer, route.picture)
+        theirs = same_person(picture.owner, person)
+        if not theirs and not route.named and self._conversation.losses.lately(person):
+            raise CannotRevise(DELETED)  # what is left here is somebody else's
         if changed.conflict is not None:
             raise CannotRevise(CONTRADICTION.format(*changed.conflict))
         if changed.back is not None:
@@ -106,6 +111,8 @@ class Revising:
 
     async def _changed(self, picture: Picture, changed: Changed, person: Owner) -> Onward:
         before = picture.run.request
+        if changed.nothing_left:
+            raise CannotRevise(NOTHING_LEFT.format(picture.id))
         same = (changed.prompt, changed.negative_prompt) == (before.prompt, before.negative_prompt)
         if same and changed.shape is None:
             raise CannotRevise(SAID_ALREADY if changed.kinds else NOT_UNDERSTOOD)

@@ -41,6 +41,7 @@ class Message:
     asker: str  # name
     viewer: Viewer
     about: int | None = None  # the picture that it replies to
+    gone: bool = False  # the picture that it replies to is not there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ class Route:
     prompt: str = ""  # what to draw, should a picture be wanted; empty: it does not say what
     between: Between = ("create", "ask")  # what to ask back about, where it is unsure
     picture: int | None = None  # the picture that is to be changed
+    named: bool = False  # what was said tells that it is this one; else it is only meant by default
     changed: Changed | None = None  # how, should a change be wanted
     nothing_there: bool = False  # it would change a picture, and there is none
 
@@ -67,7 +69,14 @@ class Understanding(Protocol):
     """Whoever reads messages; `explainer.desk.Desk` outside of tests."""
 
     async def interpret(
-        self, asker: str, text: str, viewer: Viewer, about: int | None = None, wanted: Wanted | None = None
+        self,
+        asker: str,
+        text: str,
+        viewer: Viewer,
+        about: int | None = None,
+        wanted: Wanted | None = None,
+        *,
+        gone: bool = False,
     ) -> Interpreted:
         """What the message wants."""
         ...
@@ -83,7 +92,9 @@ class ReadingRouter:
     async def route(self, message: Message, wanted: Wanted | None = None) -> Route:
         """What this message wants."""
         try:
-            read = await self._reader.interpret(message.asker, message.text, message.viewer, message.about, wanted)
+            read = await self._reader.interpret(
+                message.asker, message.text, message.viewer, message.about, wanted, gone=message.gone
+            )
         except ReaderError as error:
             log.warning("A message is read by the plain rules: %s", error)
             return await self._plain.route(message, wanted)
@@ -116,6 +127,7 @@ def _route(read: Interpreted) -> Route:
         between=(read.intent, read.second),
         prompt=read.prompt,
         picture=read.picture,
+        named=read.named,
         changed=read.changed,
         nothing_there=read.nothing_there,
     )

@@ -20,6 +20,7 @@ from bot.revising import DELETED, NOTHING_THERE, UNFINISHED, Back, CannotRevise,
 from bot.routing import Between, Intent, Message, PlainRules, Route, Router, Wanted
 from bot.trials import AGREES, Trial
 from explainer.messages import Answer
+from generation.errors import RequestError
 from generation.queue import Owner
 from generation.request import GenerationRequest
 from generation.studio import Origin, Picture
@@ -239,7 +240,7 @@ class Talk:
     async def _revise(self, utterance: Utterance, turn: int, route: Route) -> Reply:
         try:
             outcome = await self._outcome(utterance, route)
-        except (CannotRevise, NotThere) as error:
+        except (CannotRevise, NotThere, RequestError) as error:
             return await self._said(utterance, turn, "revise", str(error))
         if isinstance(outcome, Onward):
             return Reply(intent="revise", text="", turn=turn, request=outcome.request, onward=outcome)
@@ -277,4 +278,10 @@ class Talk:
 
 
 def _message(utterance: Utterance) -> Message:
-    return Message(text=utterance.text, asker=utterance.person.name, viewer=utterance.viewer, about=utterance.about)
+    return Message(
+        text=utterance.text,
+        asker=utterance.person.name,
+        viewer=utterance.viewer,
+        about=utterance.about,
+        gone=utterance.missing is not None,
+    )

@@ -117,13 +117,21 @@ class Desk:
         return msgspec.structs.replace(question, pictures=tuple(others))
 
     async def interpret(
-        self, asker: str, text: str, viewer: Viewer, about: int | None = None, wanted: Intent | None = None
+        self,
+        asker: str,
+        text: str,
+        viewer: Viewer,
+        about: int | None = None,
+        wanted: Intent | None = None,
+        *,
+        gone: bool = False,
     ) -> Interpreted:
         """What a message wants, and of which picture; arguments and errors as of `ask`.
 
-        `wanted`: what its author has said that it wants.
+        `wanted`: what its author has said that it wants. `gone`: the picture that it replies to is not there.
         """
-        return await self._reader.interpret(await self.gather(asker, text, viewer, about), wanted)
+        question = await self.gather(asker, text, viewer, about)
+        return await self._reader.interpret(msgspec.structs.replace(question, gone=gone), wanted)
 
     async def gather(self, asker: str, text: str, viewer: Viewer, about: int | None) -> Question:
         """The question with all that may be used to answer it, and nothing else."""

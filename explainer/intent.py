@@ -29,6 +29,13 @@ RIDGE: Final = 1e-3
 SIGNS_WEIGHT: Final = 0.7  # of a plain sign beside a sentence vector of unit length
 ROUNDS: Final = 400
 
+_LEADS: Final = (
+    r"(?:(?:please|pls|now|ok|then|just|what about|how about|can you|could you|(?:can|could) i (?:have|get|see)"
+    r"|i(?:'d| would)? (?:want|like|love|prefer))(?: to)? )*"
+    r"(?:(?:draw|paint|sketch|make|do|try|give|show|see|have)(?: it| them| me| us)? )?"
+)
+_REMARKED: Final = r"new|fresh|separate|good|great|nice|lovely|cool|cute|fun|funny|bad|hard|tough|easy|tricky|other"
+
 _EXACT: Final[tuple[tuple[str, Intent], ...]] = (
     (r"(and |ok |so )?now (at|in|on|with|without|under|by|as|during|make|add|give|put) .+", "revise"),
     (r"(please |can you |could you )?replace .+ (with|by) .+", "revise"),
@@ -36,6 +43,17 @@ _EXACT: Final[tuple[tuple[str, Intent], ...]] = (
     (r"(just |now |make it )?(two|three|four|five|\d+) of (them|those|these|it)", "revise"),
     (
         r"(undo|revert|redo|re-?roll|another( (one|try|version))?|again|one more|try again|go back( one| to .*)?)",
+        "revise",
+    ),
+    (
+        r"(picture |image |pic |#)\d+,? (but|in|at|with|without|as|on|under|again|should|needs|could)"
+        r"(?!.*\b(how|what|which|why|who|steps?|seed|words?)\b) .+",
+        "revise",
+    ),
+    (r"an? different (one|version|seed)", "revise"),
+    (  # "a blue one": one like that which is there
+        rf"{_LEADS}(?:an?|two|three|four|five|\d+) (?!(?:\w+ly )?(?:{_REMARKED}|different|another)\b)[\w, -]+ ones?"
+        r"(?:,? (?:please|pls|instead|then|now|too))*",
         "revise",
     ),
     (r"(thanks?|thank you|thx|ty|ok|okay|lol|haha+|wow|nice|cool|great|hi|hello|hey|bye|good (morning|night))", "chat"),

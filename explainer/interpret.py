@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from explainer.intent import Around, Guess, IntentClassifier
-from explainer.language import plain, stem
+from explainer.language import plain, stem, unmarked
 from explainer.messages import Changed, Intent, Interpreted, Question, SeenPicture
 from explainer.pointing import ORDINALS, default_picture, names_of, point
 from explainer.revise import Reviser
@@ -51,6 +51,11 @@ _OTHER_WAY: Final = re.compile(
 _POINTS_AT_SOMETHING: Final = re.compile(
     r"\b(?:it|its|him|her|them|that one|this one|the (?:first|second|last|other) one)\b"
 )
+_CHANGES: Final = re.compile(  # nobody begins what is to be drawn in this way
+    r"(?:(?:now|but|and|ok|so|then|please|pls|no|just)\b[, ]*)*"
+    r"(?:(?:without|lose|remove|drop|delete|get rid of|add|replace|swap|the same|same|no|more|less|fewer)\b"
+    r"|(?:with|in|at|on|as|under) (?:[\w'-]+[ .!]*){1,4}$|an? [\w, -]+ ones?\b)|.*\binstead\b",
+)
 _GOES_BACK: Final = re.compile(r"\b(?:back|undo|revert|return)\b", re.IGNORECASE)
 _POINTED: Final = re.compile(
     rf"\b(?:(?:the|my|that|this) (?:(?:{'|'.join(ORDINALS)}|other|previous|[\w-]+) )?(?:one|picture|image|pic)"
@@ -84,13 +89,17 @@ class Interpreter:
 
         `wanted`: what its author has said that it wants, so that only the rest is to be found out.
         """
+        question = msgspec.structs.replace(question, text=unmarked(question.text))
         guess = self._guess(question) if wanted is None else Guess(wanted, True, wanted, {})
         pointed = point(question, question.text).pictures
         meant = pointed[0] if pointed else None
         changed = None
         if guess.intent == "chat" and max(guess.chances.values(), default=1.0) < 1.0 and self._is_change(question):
             guess = Guess("revise", True, "chat", guess.chances)
-        if "revise" in (guess.intent, *(() if guess.sure else (guess.second,))):
+        would_change = "revise" in (guess.intent, *(() if guess.sure else (guess.second,)))
+        if would_change and question.gone:
+            return Interpreted(intent="revise", second="ask", sure=True, nothing_there=True)
+        if would_change:
             meant = meant_for_change(question)
             changed = None if meant is None else self._change(question.text, meant)
             if changed is not None and changed.back is not None:  # "the first" is where it leads, not where it starts
@@ -100,13 +109,15 @@ class Interpreter:
             second=guess.second,
             sure=guess.sure,
             picture=None if meant is None else meant.id,
+            named=meant is not None and _is_named(question, meant),
             prompt=prompt_of(question.text),
             changed=changed,
             nothing_there=meant is None and self._would_change(question.text),
         )
 
     def _guess(self, question: Question) -> Guess:
-        around: Around = "reply" if question.about is not None else "around" if question.pictures else "none"
+        replies = question.about is not None or question.gone
+        around: Around = "reply" if replies else "around" if question.pictures else "none"
         if around != "none" and _OTHER_WAY.fullmatch(plain(question.text).strip()):
             return Guess("revise", True, "ask", {"revise": 1.0})
         guess = self._classifier.guess(question.text, around)
@@ -127,7 +138,8 @@ class Interpreter:
         """Whether it speaks of a picture, where there is none."""
         guess = self._classifier.guess(text, "around")
         settled = max(guess.chances.values()) == 1.0
-        points = _POINTS_AT_SOMETHING.search(plain(text).lower()) is not None
+        low = plain(text).lower()
+        points = bool(_POINTS_AT_SOMETHING.search(low) or _CHANGES.match(low))
         return guess.sure and guess.intent == "revise" and (settled or points)
 
     def _change(self, text: str, picture: SeenPicture) -> Changed:
@@ -150,6 +162,7 @@ class Interpreter:
             back=revision.back,
             again=revision.again,
             conflict=revision.conflict,
+            nothing_left=revision.nothing_left,
         )
 
 
@@ -166,9 +179,22 @@ def meant_for_change(question: Question) -> SeenPicture | None:
     if meant is None or meant.mine or named or meant.id == question.about or _was_asked_about(question, meant):
         return meant
     own = [picture for picture in question.pictures if picture.mine]
-    things = {stem(word) for phrase in _DEFINITE.findall(plain(question.text).lower()) for word in phrase.split()}
+    things = _things(question)
     called = [picture for picture in own if things & names_of(picture)]
     return (called or own or [meant])[-1]
+
+
+def _is_named(question: Question, meant: SeenPicture) -> bool:
+    """Whether the picture is meant by what is said, and not just for want of another."""
+    if meant.id == question.about or _was_asked_about(question, meant):
+        return True
+    low = plain(question.text).lower()
+    return bool(_POINTED.search(low) or _things(question) & names_of(meant) or meant.owner.lower() in low)
+
+
+def _things(question: Question) -> set[str]:
+    """The stems of what the message speaks of as there: "the hat", "my fox"."""
+    return {stem(word) for phrase in _DEFINITE.findall(plain(question.text).lower()) for word in phrase.split()}
 
 
 def _spoken_of(question: Question) -> str:

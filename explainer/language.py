@@ -216,6 +216,10 @@ TAGS: Final = re.compile(
     r"|did you|aren'?t you|wasn'?t it|you know)\s*[?!.]*$",
     re.IGNORECASE,
 )
+MARKS_WITHIN: Final = 3  # so many marks stand within each other
+_STRUCK: Final = re.compile(r"~~.+?~~|<(s|del|strike)>.+?</\1>", re.IGNORECASE)
+_TAG: Final = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?>", re.IGNORECASE)
+_MARKED: Final = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3}|\|\||`{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])")
 SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\s\"”’)]+(?=[A-Z“\"(0-9])")
 PARTS: Final = re.compile(r"[?!;\n]+|\.(?=\s)|\s+-+\s+|,?\s+(?:btw|but|also)\s+", re.IGNORECASE)
 TWO_IN_ONE: Final = re.compile(
@@ -241,6 +245,14 @@ def plain(text: str) -> str:
     table = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "×": "x", "…": "..."})
     kept = "".join(" " if unicodedata.category(c) in {"Cc", "Cf"} else c for c in unicodedata.normalize("NFKC", text))
     return " ".join(kept.translate(table).split())
+
+
+def unmarked(text: str) -> str:
+    """The text without what only dresses it: Discord's and HTML's marks go, and with them what is struck out."""
+    text = _TAG.sub("", _STRUCK.sub(" ", text))
+    for _ in range(MARKS_WITHIN):
+        text = _MARKED.sub(r"\2", text)
+    return text
 
 
 def words(text: str) -> list[str]:

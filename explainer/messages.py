@@ -166,6 +166,7 @@ class Question(Message, frozen=True, kw_only=True):
     text: str
     asker: str  # name
     about: int | None = None  # id of the picture that the question was asked under or in reply to
+    gone: bool = False  # it replies to a picture that is deleted, or not there yet
     pictures: tuple[SeenPicture, ...] = ()  # oldest first
     turns: tuple[SeenTurn, ...] = ()  # oldest first, without this question
 
@@ -228,6 +229,7 @@ class Changed(Record, frozen=True, kw_only=True):
     again: bool = False  # the same prompt, other noise
     other_way: bool = False  # the same change as before, by another method
     conflict: tuple[str, str] | None = None  # two of the changes, where they contradict each other
+    nothing_left: bool = False  # what is to go is all that there is
 
 
 class Interpreted(Message, frozen=True, kw_only=True):
@@ -238,6 +240,7 @@ class Interpreted(Message, frozen=True, kw_only=True):
     second: Intent  # the next likely; ask back between the two unless `sure`
     sure: bool
     picture: int | None = None  # id of the picture that is meant
+    named: bool = False  # what was said tells that it is this one; else it is only meant by default
     prompt: str = ""  # what is to be drawn, should a picture be wanted; empty: it does not say what
     changed: Changed | None = None  # should a change be wanted
     nothing_there: bool = False  # it would change a picture, and there is none

@@ -36,6 +36,7 @@ class Draft:
     negatives: list[str]
     changes: list[Change] = field(default_factory=list)
     shape: Shape | None = None
+    nothing_left: bool = False  # all that there was is to go
 
     def note(self, kind: ChangeKind, what: str, *, place: bool = False) -> None:
         self.changes.append(Change(kind, what, place))

@@ -23,6 +23,7 @@ from explainer.revise.slots import (
     made_of,
     mood,
     more,
+    one_like_it,
     put_somewhere,
     raining,
     recolour,
@@ -48,6 +49,7 @@ _MAKE = r"(?:make|turn|paint|colou?r|dye|tint|have|let|render)"
 _SOURCES: Final[Sequence[tuple[str, Handler]]] = (
     (r"(?:undo|revert|go back|take that back|(?:the )?previous (?:one|version)|(?:the )?(?:first|original) (?:one|version|picture)|back)(?: .*)?", back),
     (r"(?:another(?: (?:one|try|version|go|seed))?|again|one more(?: time)?|re-?roll|re-?do(?: it)?|try again|(?:a )?different (?:one|version|seed)|(?:a )?new seed|next)(?: of it)?", again),
+    (rf"(?:(?:make|draw|paint|sketch|do|try|give|show|see|have)(?: it| them| me| us)? )?(?:(?P<number>{NUMBER})|an?) (?P<look>[\w, -]+) ones?", one_like_it),
     (r"(?:make it |in )?(?:a )?(?P<shape>wide|wider|landscape|horizontal|panorama|tall|portrait|vertical|square)(?: format| picture| image)?", set_shape),
     (r"(?:remove|delete|drop|lose|erase|get rid of|without|no(?: more)?|leave (?:out|off|away)|ditch|minus|skip|hide|omit|cut(?: out)?) (?P<what>.+)", remove_all),
     (r"(?:take|leave|cut) (?:off|out|away) (?P<what>.+)", remove_all),

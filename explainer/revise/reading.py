@@ -24,6 +24,7 @@ class Revision:
     changes: tuple[Change, ...]
     shape: Shape | None = None  # of the picture, where another is asked for
     conflict: tuple[str, str] | None = None  # two changes that contradict each other; the later one stands
+    nothing_left: bool = False  # what is to go is all that there is
 
     @property
     def back(self) -> Literal["one", "first"] | None:
@@ -72,7 +73,7 @@ _CLAUSES = re.compile(
 
 
 _RATHER = re.compile(
-    r"(?:.*\b)?(?:no|not|without|remove|drop|lose) (?:the |an? )?(?P<what>[\w ]+?)(?: please)?,? (?:but |and |use |make it |show )*(?P<new>an? [\w -]+?)(?: instead)?",
+    r"(?:.*\b)?(?:no|not|without|remove|drop|lose) (?:the |an? )?(?P<what>(?:(?!\b(?:add|put|give|draw|paint)\b)[\w ])+?)(?: please)?,? (?:but |and |use |make it |show )*(?P<new>an? [\w -]+?)(?: instead)?",
     re.IGNORECASE,
 )
 
@@ -92,7 +93,7 @@ class Reviser:
                 append(draft, clause)
         negatives = ", ".join(dict.fromkeys(draft.negatives))
         against = conflict(draft.changes, draft.negatives[unwanted:], lambda words: lemma_of(self._nlp, words))
-        return Revision(tidy(draft.prompt), negatives, tuple(draft.changes), draft.shape, against)
+        return Revision(tidy(draft.prompt), negatives, tuple(draft.changes), draft.shape, against, draft.nothing_left)
 
 
 def clauses(message: str) -> list[str]:

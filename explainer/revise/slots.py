@@ -76,7 +76,9 @@ def _remove(draft: Draft, words: str) -> bool:
         start, end = 0, end + (after.end() if after else 0)
     if name.lower() == "background" or (start == 0 and end >= len(draft.prompt)):
         draft.negatives += [] if name.lower() == "background" else [name]
-        if not (start == 0 and end >= len(draft.prompt)):
+        if start == 0 and end >= len(draft.prompt):
+            draft.nothing_left = True
+        else:
             put(draft, start, end, " ")
         return True
     put(draft, start, end, " ")
@@ -208,7 +210,9 @@ def _add_words(draft: Draft, new: str, *, with_: bool = False, wearer: str | Non
     target = find(draft, wearer or "it")
     beside = re.match(rf"(.+?) ({RELATIONS}) (?:the |its |his |her )?([\w -]+)$", thing, re.IGNORECASE)
     other = find(draft, beside[3]) if beside else None
-    if head in WORN and target is not None:
+    if draft.nothing_left:
+        draft.prompt, draft.nothing_left = thing, False
+    elif head in WORN and target is not None:
         at = target.end
         worn = re.match(
             r" wearing [\w -]+?(?= (?:on|riding|in|next|beside|above|below|under|with)\b|,|$)",
@@ -364,6 +368,19 @@ def set_count(draft: Draft, match: re.Match[str]) -> bool:
     new = fit_article(f"a {singular(old)}") if many == 1 else f"{words} {plural(old)}"
     put(draft, target.start, target.end, new)
     draft.note("count", new)
+    return True
+
+
+def one_like_it(draft: Draft, match: re.Match[str]) -> bool:
+    """ "a blue one", "two bigger ones": what there is, of that look and number."""
+    if match["number"] and not set_count(draft, match):
+        return False
+    look = match["look"].strip()
+    for word in [look] if re.fullmatch(COLOUR, look, re.IGNORECASE) else re.split(r"[\s,]+(?:and\s+)?", look):
+        if re.fullmatch(COLOUR, word, re.IGNORECASE):
+            _recolour_words(draft, "it", word)
+        elif not describe(draft, "it", DEGREES.get(word.lower(), word.lower())):
+            return False
     return True
 
 

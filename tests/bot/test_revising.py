@@ -5,16 +5,28 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from PIL import Image
 
 from bot.changes import discord_change, plain_change
+from bot.losses import LASTS, MOST, Losses
 from bot.playground.drafts import Upload
 from bot.playground.records import Message
-from bot.revising import CONTRADICTION, DELETED, FIRST_OF_ALL, MASK_STRENGTH, NOTHING_THERE, STRENGTH, UNFINISHED
+from bot.revising import (
+    CONTRADICTION,
+    DELETED,
+    FIRST_OF_ALL,
+    MASK_STRENGTH,
+    NOTHING_LEFT,
+    NOTHING_THERE,
+    STRENGTH,
+    UNFINISHED,
+)
 from bot.talk import BACK, CANNOT_LOOK, SAY_WHAT
 from explainer.messages import Changed, Intent, Interpreted
 from generation.events import Generate
+from generation.queue import Owner
 from tests.bot.conftest import Stage
 from tests.bot.driving import started
 from tests.bot.loopback_driver import loopback
@@ -149,6 +161,10 @@ async def test_what_cannot_be_changed_gets_one_clear_sentence(room: Room) -> Non
     understood["wider"] = change("a red fox", shape="wide")
     await room.ann.send("wider", reply_to=first)
     assert "128x128 pixels only" in (await room.answers(4))[3].content
+    assert "128x128 pixels only" in (await room.turns())[-1], "it is remembered that this was said"
+    understood["without the fox"] = change("a red fox", nothing_left=True)
+    await room.ann.send("without the fox", reply_to=first)
+    assert (await room.answers(5))[4].content == NOTHING_LEFT.format(1)
     assert len(room.stage.worker.orders) == 1
 
 
@@ -167,6 +183,58 @@ async def test_a_reply_to_a_deleted_picture_or_to_one_on_its_way_says_so(room: R
     await room.ann.send("make it blue", reply_to=first)
     assert (await room.answers(4))[3].content == DELETED
     assert len(room.stage.worker.orders) == 2
+
+
+async def test_a_change_in_reply_to_a_deleted_picture_says_so_where_no_other_is_left(room: Room) -> None:
+    first = await room.picture(prompt="a red fox")
+    picture = await room.stage.parts.studio.picture(1)
+    assert picture is not None
+    await room.stage.bot.conversation.delete(1, picture.owner)
+    gone = Interpreted(intent="revise", second="ask", sure=True, nothing_there=True)
+    room.stage.reader.understood["without the fox"] = gone
+    await room.ann.send("without the fox", reply_to=first)
+    assert (await room.answers(2))[1].content == DELETED
+    assert room.stage.reader.heard[-1].gone and room.stage.reader.heard[-1].about is None
+    assert len(room.stage.worker.orders) == 1
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+async def test_after_ones_own_picture_is_deleted_it_is_not_somebody_elses(room: Room, *, forgets: bool) -> None:
+    first = await room.picture(prompt="a red fox")
+    await room.bob.slash("imagine", prompt="a blue cat")
+    await painted(room, 2)
+    if forgets:
+        sure = await room.answer(room.ann, await room.ann.slash("forget", where="here"))
+        await room.ann.click(sure, label="Delete it for good")
+    else:
+        await room.ann.click(first, label="Delete")
+    await room.driver.until(lambda: len(room.said(by=room.bob)) == 1)
+    understood = room.stage.reader.understood
+    understood["make it green"] = change("a green cat", picture=2)
+    understood["make the cat green"] = msgspec.structs.replace(change("a green cat", picture=2), named=True)
+    await room.ann.send(f"{room.mention} make it green")
+    assert (await room.answers(2, by=room.bob))[1].content == DELETED
+    await room.bob.send(f"{room.mention} make it green")
+    order, _ = await painted(room, 3)
+    assert order.request.prompt == "a green cat", "Bob has lost nothing"
+    await room.ann.send(f"{room.mention} make the cat green")
+    order, _ = await painted(room, 4)
+    assert order.request.prompt == "a green cat", "it is spoken of"
+
+
+async def test_a_loss_is_remembered_for_some_minutes_and_of_so_many_people() -> None:
+    now = 0.0
+    losses, ann = Losses(clock=lambda: now), Owner(source="discord", external_id="1", name="Ann")
+    assert not losses.lately(ann)
+    losses.note(ann)
+    now = LASTS - 1
+    assert losses.lately(ann)
+    now = LASTS + 1
+    assert not losses.lately(ann)
+    losses.note(ann)
+    for number in range(MOST):
+        losses.note(Owner(source="discord", external_id=f"x{number}", name="x"))
+    assert not losses.lately(ann)
 
 
 def drawing() -> bytes:

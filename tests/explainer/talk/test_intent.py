@@ -47,11 +47,24 @@ def test_without_a_picture_nothing_can_be_revised(classifier: IntentClassifier) 
         ("no, bluer", "revise"),
         ("same but 4 of them", "revise"),
         ("undo", "revise"),
+        ("a blue one", "revise"),
+        ("a different one", "revise"),
+        ("draw me two bigger ones please", "revise"),
+        ("draw me two cats", "create"),
     ],
 )
 def test_the_hard_ones_are_told_apart(classifier: IntentClassifier, text: str, intent: str) -> None:
     guess = classifier.guess(text, "reply")
     assert guess.intent == intent or (not guess.sure and guess.second == intent)
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"), [("a blue one", "revise"), ("a funny one", "chat"), ("a nice one", "chat")]
+)
+def test_one_like_it_is_a_change_and_a_remark_about_it_is_none(
+    classifier: IntentClassifier, text: str, intent: str
+) -> None:
+    assert classifier.guess(text, "around").intent == intent
 
 
 def test_chances_sum_to_one_and_an_exact_word_is_settled(classifier: IntentClassifier) -> None:

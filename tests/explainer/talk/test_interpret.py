@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from explainer.encoder import Encoder
 from explainer.intent import IntentClassifier, read_said
 from explainer.interpret import Interpreter, prompt_of
+from explainer.language import unmarked
 from explainer.messages import Question, SeenPicture
 from explainer.revise import Reviser, load_nlp
 from tests.explainer.exam.scenes import picture
@@ -51,6 +53,54 @@ def test_undo_asks_for_an_earlier_picture(interpreter: Interpreter) -> None:
 def test_without_pictures_nothing_is_changed(interpreter: Interpreter) -> None:
     done = interpreter.interpret(said("make it blue"))
     assert done.picture is None and done.changed is None and done.intent != "revise"
+
+
+@pytest.mark.parametrize("text", ["make it blue", "without the cat", "blue", "a blue one", "at night", "undo"])
+@pytest.mark.parametrize("pictures", [(), (CAT,)])
+def test_a_change_to_a_picture_that_is_gone_is_neither_drawn_nor_made_to_another(
+    interpreter: Interpreter, text: str, pictures: tuple[SeenPicture, ...]
+) -> None:
+    gone = msgspec.structs.replace(said(text, *pictures), gone=True)
+    done = interpreter.interpret(gone)
+    assert (done.intent, done.sure, done.nothing_there, done.picture) == ("revise", True, True, None)
+    drawn = interpreter.interpret(msgspec.structs.replace(gone, text="draw a cat"))
+    assert (drawn.intent, drawn.prompt, drawn.nothing_there) == ("create", "a cat", False)
+
+
+@pytest.mark.parametrize("text", ["make it blue", "without the cat", "a blue one", "add a hat", "at night", "undo"])
+def test_a_change_where_there_is_no_picture_is_known_to_be_one(interpreter: Interpreter, text: str) -> None:
+    assert interpreter.interpret(said(text)).nothing_there
+
+
+@pytest.mark.parametrize("text", ["a cat with a hat", "draw a boat", "in a forest of glass, an owl looks at the moon"])
+def test_what_is_to_be_drawn_is_no_change_where_there_is_no_picture(interpreter: Interpreter, text: str) -> None:
+    done = interpreter.interpret(said(text))
+    assert done.intent == "create" and not done.nothing_there
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("make it green", False), ("make the cat green", True), ("picture 2 in winter", True), ("bob's, but green", True)],
+)
+def test_a_picture_that_is_only_meant_for_want_of_another_is_told_apart(
+    interpreter: Interpreter, text: str, named: bool
+) -> None:
+    theirs = msgspec.structs.replace(CAT, mine=False, owner="bob")
+    done = interpreter.interpret(said(text, theirs))
+    assert (done.intent, done.picture, done.named) == ("revise", 2, named)
+
+
+@pytest.mark.parametrize(
+    "text", ["make it **blue**", "make it <b>blue</b>", "make it ~~red~~ blue", "make it ||*blue*||", "make it `blue`"]
+)
+def test_marks_around_words_are_no_words(interpreter: Interpreter, text: str) -> None:
+    changed = interpreter.interpret(said(text, FOX)).changed
+    assert changed is not None and changed.prompt == "a blue fox wearing sunglasses on a skateboard"
+
+
+def test_what_looks_like_a_mark_and_is_none_stays() -> None:
+    for text in ("a snake_case_word", "2*3*4", "<3", "a * b * c", "i <3 you, <@123>", "__"):
+        assert unmarked(text) == text
 
 
 @pytest.mark.parametrize(

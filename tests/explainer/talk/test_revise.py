@@ -50,6 +50,27 @@ def test_the_last_of_two_changes_that_contradict_stands(reviser: Reviser) -> Non
     assert reviser.revise("a fox", "make it blue and make it green").prompt == "a green fox"
 
 
+@pytest.mark.parametrize(
+    ("message", "prompt"),
+    [
+        ("a blue one", "a blue fox on a skateboard"),
+        ("a dark blue one please", "a dark blue fox on a skateboard"),
+        ("two green ones", "two green foxes on a skateboard"),
+        ("draw me a bigger one", "a big red fox on a skateboard"),
+        ("a small, happy one", "a happy small red fox on a skateboard"),
+    ],
+)
+def test_one_like_it_is_what_there_is_with_that_look_and_number(reviser: Reviser, message: str, prompt: str) -> None:
+    assert reviser.revise("a red fox on a skateboard", message).prompt == prompt
+
+
+def test_where_all_is_to_go_nothing_is_left_unless_something_else_comes(reviser: Reviser) -> None:
+    assert reviser.revise("a cat", "without the cat").nothing_left
+    assert not reviser.revise("a cat wearing a hat", "without the cat").nothing_left
+    both = reviser.revise("a cat", "remove the cat and add a dog")
+    assert (both.prompt, both.negative_prompt, both.nothing_left) == ("a dog", "cat", False)
+
+
 def test_what_fits_no_slot_is_appended_so_that_nothing_said_is_lost(reviser: Reviser) -> None:
     assert reviser.revise("a fox", "vaguely baroque").prompt.startswith("a fox, ")
 
