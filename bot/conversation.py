@@ -23,7 +23,7 @@ from generation.models import ModelInfo, Models
 from generation.pictures.experiment import draw_experiment
 from generation.pictures.lineage import Node, draw_lineage
 from generation.pictures.masks import mask_of
-from generation.pictures.strip import choose_steps, draw_strip
+from generation.pictures.strip import choose_steps, draw_strip, strip_steps
 from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
 from generation.pictures.words import draw_word_maps
 from generation.queue import FRESH, same_person
@@ -224,8 +224,7 @@ class Conversation:
             WorkerError: its steps cannot be decoded now.
         """
         run = (await self.picture(picture_id)).run
-        steps = choose_steps(run.noise_levels, changes=run.changes or None)
-        frames = await self._studio.frames(picture_id, steps, noisy=noisy)
+        frames = await self._studio.frames(picture_id, strip_steps(run), noisy=noisy)
         return await asyncio.to_thread(draw_strip, frames, noisy=noisy)
 
     async def timelapse(self, picture_id: int) -> bytes:

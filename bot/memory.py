@@ -29,6 +29,7 @@ from store.visibility import Viewer
 
 LATELY = 6  # turns among which an offer still stands open
 REF_LIMIT = 120  # characters, as in the table
+FOLDERS = {".trajectory": "steps", ".frames": "frames", ".study": "studies"}  # of what is handed out
 _PICTURE_REF = re.compile(r"\bpicture (\d+)")
 _TURN_REF = re.compile(r"\bturn (\d+)")
 OWN_DATA_README = """This is everything that Darkroom keeps of you.
@@ -36,6 +37,7 @@ OWN_DATA_README = """This is everything that Darkroom keeps of you.
 data.json    every row that names you or belongs to you, by table
 pictures/    your pictures as they were made, and what you gave to start from
 steps/       the recorded steps of your pictures (Darkroom's own format; strips are drawn from them)
+frames/      some of these steps as pictures, packed (the same)
 studies/     word maps and comparisons of your pictures, or asked for by you (the same)
 
 Numbers connect the rows: a job has a turn that asked for it, a run has a job, a picture has a run.
@@ -222,7 +224,7 @@ class Memory:
             for name, suffix in files:
                 content = self._files.get(name, suffix)
                 if content is not None:
-                    folder = {".trajectory": "steps", ".study": "studies"}.get(suffix, "pictures")
+                    folder = FOLDERS.get(suffix, "pictures")
                     yield f"{folder}/{name[:16]}{suffix}", content
 
         packed: list[bytes] = []

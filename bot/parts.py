@@ -51,8 +51,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         studio = Studio(database, files, dispatcher_of(settings), models, most_waiting=settings.waiting_limit)
         stack.push_async_callback(studio.close)
         await studio.start()
-        forgetting = asyncio.create_task(keep_forgetting_steps(studio, settings.keep_steps_days))
-        stack.push_async_callback(_ended, forgetting)
+        for beside in (keep_forgetting_steps(studio, settings.keep_steps_days), studio.keep_strips_ahead()):
+            stack.push_async_callback(_ended, asyncio.create_task(beside))
         reader = ReaderLink(settings.reader)  # starts with the first question
         stack.push_async_callback(reader.close)
         desk = Desk(database, reader, files, Likenesses(models))

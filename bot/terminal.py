@@ -30,7 +30,7 @@ from generation.dispatch.patience import patient_events
 from generation.errors import ModelError, WorkerError, WorkerGone
 from generation.models import ModelInfo, Models
 from generation.pictures.draw import PictureError, open_rgb
-from generation.pictures.strip import choose_steps, draw_strip
+from generation.pictures.strip import choose_steps, draw_strip, strip_steps
 from generation.pictures.timelapse import TIMELAPSE_FRAMES, draw_timelapse
 from generation.pictures.words import draw_word_maps
 from generation.request import GenerationRequest, RunFacts, make_request, parse_size
@@ -340,24 +340,25 @@ async def _submitted(dispatcher: Dispatcher, order: events.Generate) -> bool:
 async def _write_figures(plan: Plan, dispatcher: Dispatcher, facts: RunFacts, trajectory: bytes, meter: Meter) -> None:
     """Draw strip and timelapse from the trajectory, as far as they were asked for."""
 
+    known: dict[int, events.Frame] = {}
+
     async def decoded(steps: Sequence[int], what: str, *, noisy: bool = False) -> list[events.Frame]:
-        frames: list[events.Frame] = []
+        lacking = [step for step in steps if step not in known]
         # a few at a time: a large decoder on a slow machine takes seconds for each
-        for start in range(0, len(steps), FRAMES_AT_ONCE):
-            meter.show(what, start, len(steps))
+        for start in range(0, len(lacking), FRAMES_AT_ONCE):
+            meter.show(what, start, len(lacking))
             query = events.DecodeFrames(
                 query=0,  # the dispatcher numbers its queries
                 model=plan.model.name,
                 trajectory=trajectory,
-                steps=tuple(steps[start : start + FRAMES_AT_ONCE]),
+                steps=tuple(lacking[start : start + FRAMES_AT_ONCE]),
                 noisy=noisy,
             )
-            frames += (await dispatcher.frames(query)).frames
-        return frames
+            known.update({frame.step: frame for frame in (await dispatcher.frames(query)).frames})
+        return [known[step] for step in steps if step in known]
 
     if plan.strip is not None:
-        chosen = choose_steps(facts.noise_levels, changes=facts.changes or None)
-        frames = await decoded(chosen, "drawing the strip", noisy=plan.noisy)
+        frames = await decoded(strip_steps(facts), "drawing the strip", noisy=plan.noisy)
         write_whole(plan.strip, await asyncio.to_thread(draw_strip, frames, noisy=plan.noisy))
     if plan.timelapse is not None:
         chosen = choose_steps(facts.noise_levels, TIMELAPSE_FRAMES, facts.changes or None)

@@ -17,7 +17,7 @@ from generation.events import Frame, PromptRead
 from generation.laboratory import Laboratory
 from generation.pictures.draw import percent
 from generation.pictures.stages import MOST_WORDS, draw_pair, draw_steered, draw_steps, draw_words
-from generation.pictures.strip import choose_steps
+from generation.pictures.strip import some_of, strip_steps
 from generation.pictures.words import draw_word_maps
 from generation.request import RunFacts
 from generation.studio import Picture, Studio
@@ -102,7 +102,7 @@ class Backstage:
 
     async def _steps(self, picture: Picture) -> tuple[str, bytes | None]:
         run = picture.run
-        chosen = choose_steps(run.noise_levels, FRAMES, run.changes or None)
+        chosen = some_of(strip_steps(run), FRAMES)  # of those that are kept decoded
         if len(run.noise_levels) == 1:
             chosen = (0, 1)
         frames = await self._frames(picture, chosen)

@@ -188,8 +188,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     step: int
     noise_level: float
-    picture: bytes  # PNG, the predicted clean picture
-    noisy: bytes | None = None  # PNG, the noisy latent decoded as it is
+    picture: bytes  # PNG or WebP, the predicted clean picture
+    noisy: bytes | None = None  # PNG or WebP, the noisy latent decoded as it is
 
 
 class Frames(Message, frozen=True, kw_only=True):

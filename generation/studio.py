@@ -26,6 +26,7 @@ from generation.dispatch.base import Dispatcher, WorkerSeen
 from generation.errors import GenerationError, WorkerGone
 from generation.events import Frame, Loading, Progress, Ready
 from generation.experiments import Study, StudyPlan, conclude, pack_study, unpack_study
+from generation.kept_frames import FRAMES_SUFFIX, TRAJECTORY_SUFFIX, KeptFrames
 from generation.line import Line
 from generation.models import Models
 from generation.outlook import Outlook, look_ahead
@@ -73,7 +74,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 PICTURE_SUFFIX = ".png"
-TRAJECTORY_SUFFIX = ".trajectory"
 STUDY_SUFFIX = ".study"
 RETRY_PAUSE = 2.0  # seconds until the store is tried again
 LOOKING_COSTS = 0.05  # share of the time that is spent on looking ahead, however long the line has grown
@@ -144,6 +144,8 @@ class Studio:
         self._tasks: list[asyncio.Task[None]] = []
         self._work = asyncio.Event()  # a job may be waiting and a lane may be free
         self._filing = asyncio.Lock()  # between saving a file and recording it, no file is deleted
+        self._frames = KeptFrames(database, files, dispatcher, models, self._filing)
+        self._rest = asyncio.Event()  # no worker has a job any more
         self._handed: dict[_Key, _Handed] = {}
         self._claiming = False  # a job may be on its way from the queue into `_handed`
         self._recalled: set[_Key] = set()  # cancelled in the store, but perhaps still in a worker's hands
@@ -179,6 +181,7 @@ class Studio:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             with contextlib.suppress(StoreError):  # then the next start does it
                 await self._queue.put_back_all()
+        await self._frames.close(CLOSING_GRACE)
         self._updates.close()
 
     # --- asking --------------------------------------------------------------------------------
@@ -407,7 +410,7 @@ class Studio:
         return None if content is None else await asyncio.to_thread(unpack_study, content)
 
     async def frames(self, picture_id: int, steps: tuple[int, ...], *, noisy: bool = False) -> tuple[Frame, ...]:
-        """Chosen steps (1-based) of the picture's run, decoded by a worker.
+        """Chosen steps (1-based) of the picture's run: those that are kept decoded, and the rest from a worker.
 
         Raises:
             GenerationError: the picture is gone, its steps were not kept, or no worker could decode them.
@@ -417,15 +420,28 @@ class Studio:
             row = await pictures.get(connection, picture_id)
         if row is None:
             raise GenerationError("That picture is no longer there.")
-        stored = None
-        if row.trajectory is not None:
-            stored = await asyncio.to_thread(self._files.get, row.trajectory, TRAJECTORY_SUFFIX)
-        if stored is None:
-            raise GenerationError("The steps of this picture were not kept, so there is no strip of it.")
-        model = str(row.facts["model"])
-        self.models.get(model)
-        query = events.DecodeFrames(query=0, model=model, trajectory=stored, steps=steps, noisy=noisy)
-        return (await self._dispatcher.frames(query)).frames
+        # a studio that was not started is asked beside one that was, and changes nothing
+        return await self._frames.of(row, steps, noisy=noisy, keep=bool(self._tasks))
+
+    async def keep_strips_ahead(self) -> None:
+        """Have the frames of strips decoded and kept whenever no worker has a job, until cancelled."""
+        while True:
+            await self._rest.wait()
+            self._rest.clear()
+            try:
+                while self._is_at_rest and await self._frames.go_on_ahead(self._loaded):
+                    pass
+            except StoreError as error:
+                log.warning("Strips cannot be kept now, which is tried again after the next picture: %s", error)
+
+    @property
+    def _is_at_rest(self) -> bool:
+        return self._dispatcher.lanes_free > 0 and not self._handed and not self._claiming
+
+    @property
+    def _loaded(self) -> set[str]:
+        """The models that workers have in memory."""
+        return set() if self.ready is None else self.ready.weights_sha256.keys() & set(self.models.names)
 
     async def read_prompt(self, run: RunFacts) -> events.PromptRead:
         """How the run's model reads its prompt.
@@ -490,13 +506,13 @@ class Studio:
         count = 0
         while True:
             async with self._filing, self._database.writing() as connection:
-                names = await pictures.drop_steps(connection, older_than, STEPS_FORGOTTEN_AT_ONCE)
-                for name in names:
+                runs, files = await pictures.drop_steps(connection, older_than, STEPS_FORGOTTEN_AT_ONCE)
+                for name, suffix in files:
                     if not await pictures.uses(connection, name):
-                        await asyncio.to_thread(self._files.delete, name, TRAJECTORY_SUFFIX)
-            if not names:
+                        await asyncio.to_thread(self._files.delete, name, suffix)
+            if not runs:
                 return count
-            count += len(names)
+            count += runs
 
     async def delete(self, picture_id: int, by: Owner) -> bool:
         """Delete a picture with its file, its steps, its run and the turn that asked for it.
@@ -552,6 +568,8 @@ class Studio:
             self._work.clear()
             try:
                 await self._fill_lanes()
+                if self._is_at_rest:
+                    self._rest.set()
             except Exception:  # an edge: handing out must go on
                 log.exception("Trouble while handing out jobs; reference %s", _reference())
                 await asyncio.sleep(RETRY_PAUSE)
@@ -829,6 +847,7 @@ def _files_of(row: PictureRow) -> list[tuple[str, str]]:
     named = (
         (row.content, row.suffix),
         (row.trajectory, TRAJECTORY_SUFFIX),
+        (row.frames, FRAMES_SUFFIX),
         (request.get("init_image"), PICTURE_SUFFIX),
         (request.get("mask"), PICTURE_SUFFIX),
         (row.untouched, PICTURE_SUFFIX),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from sqlalchemy import Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import conversations, kept_files
-from store.tables import jobs, pictures, runs, turns
+from store.kept_files import NamedFile
+from store.tables import UNDECODED, jobs, pictures, runs, turns
 from store.visibility import Viewer, is_own, pictures_seen_by
 
 
@@ -30,6 +31,7 @@ class PictureRow:
     private: bool
     facts: dict[str, Any]
     trajectory: str | None
+    frames: str | None = None  # content hash of those of its steps that are decoded
     untouched: str | None = None  # content hash of what diffusion made, where it was touched up since
 
 
@@ -146,13 +148,28 @@ async def touch_up(
     return after
 
 
-async def drop_steps(connection: AsyncConnection, older_than: float, most: int) -> set[str]:
-    """Forget the steps of at most so many runs from before a time; the content hashes that they had."""
-    old = select(runs.c.id, runs.c.trajectory).where(runs.c.trajectory.is_not(None), runs.c.created_at < older_than)
-    found = (await connection.execute(old.order_by(runs.c.id).limit(most))).all()
-    ids = [row.id for row in found]
-    await connection.execute(update(runs).where(runs.c.id.in_(ids)).values(trajectory=None))
-    return {str(row.trajectory) for row in found}
+async def newest_undecoded(
+    connection: AsyncConnection, models: Collection[str], but_not: Collection[int]
+) -> PictureRow | None:
+    """The newest picture of these models whose steps are kept but none decoded, and which is none of `but_not`."""
+    undecoded = _joined().join(jobs, jobs.c.id == runs.c.job_id).where(UNDECODED)
+    query = undecoded.where(jobs.c.model.in_(models), pictures.c.id.not_in(but_not))
+    return await _one(connection, query.order_by(runs.c.id.desc()))
+
+
+async def keep_frames(connection: AsyncConnection, row: PictureRow, frames: str) -> bool:
+    """Note the file with decoded steps of the picture's run. False: the run or its steps are gone."""
+    run = update(runs).where(runs.c.id == row.run_id, runs.c.trajectory == row.trajectory)
+    return bool((await connection.execute(run.values(frames=frames))).rowcount)
+
+
+async def drop_steps(connection: AsyncConnection, older_than: float, most: int) -> tuple[int, set[NamedFile]]:
+    """Forget the steps of at most so many runs from before a time; how many had any, and the files of them."""
+    old = select(runs.c.id).where(runs.c.trajectory.is_not(None), runs.c.created_at < older_than)
+    ids = list((await connection.execute(old.order_by(runs.c.id).limit(most))).scalars())
+    files = await kept_files.named_by(connection, runs, runs.c.id.in_(ids))
+    await connection.execute(update(runs).where(runs.c.id.in_(ids)).values(trajectory=None, frames=None))
+    return len(ids), files
 
 
 async def uses(connection: AsyncConnection, name: str) -> int:
@@ -161,7 +178,8 @@ async def uses(connection: AsyncConnection, name: str) -> int:
 
 
 def _joined() -> Select[Any]:
-    return select(pictures, runs.c.job_id, runs.c.facts, runs.c.trajectory).join(runs, runs.c.id == pictures.c.run_id)
+    run = (runs.c.job_id, runs.c.facts, runs.c.trajectory, runs.c.frames)
+    return select(pictures, *run).join(runs, runs.c.id == pictures.c.run_id)
 
 
 async def _one(connection: AsyncConnection, query: Select[Any]) -> PictureRow | None:

@@ -40,6 +40,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only INTEG
 WAITING_ONLY = text("state = 'waiting'")
 RUNNING_ONLY = text("state = 'running'")
 UNDELIVERED = text("delivered_at IS NULL AND place IS NOT NULL")
+UNDECODED = text("trajectory IS NOT NULL AND frames IS NULL")
 LINE = ("priority", "tag", "id", "person_id", "model", "cost", "deaths", "most_running", "state")
 
 guild_settings = Table(
@@ -238,6 +239,13 @@ runs = Table(
         info=names_file(File(suffix=".trajectory")),
     ),
     Column("created_at", Float, nullable=False),
+    Column(
+        "frames",
+        String(64),
+        comment="content hash of those steps that are decoded; NULL: none is",
+        info=names_file(File(suffix=".frames")),
+    ),
+    Index("ix_runs_undecoded", "id", sqlite_where=UNDECODED, postgresql_where=UNDECODED),
     comment="one execution of a job that made a picture",
     info=when_forgotten(Along(table="jobs", by="job_id")),
 )

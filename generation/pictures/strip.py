@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from generation.events import Frame
 from generation.pictures import draw
+from generation.request import RunFacts
 
 STRIP_FRAMES = 8  # two rows of four read well on a phone
 FRAME_SIDE = 256  # pixels; a frame has the area of such a square
@@ -49,6 +50,18 @@ def choose_steps(
         return (total,)
     way = _way(changes, total) or _way(_falls(noise_levels), total) or [float(step) for step in range(total)]
     return _evenly_along(way, wanted)
+
+
+def strip_steps(run: RunFacts) -> tuple[int, ...]:
+    """The 1-based steps of a run that its strip shows."""
+    return choose_steps(run.noise_levels, changes=run.changes or None)
+
+
+def some_of(steps: Sequence[int], count: int) -> tuple[int, ...]:
+    """At most so many of the steps, from the first to the last at equal distances in their row."""
+    if len(steps) <= count:
+        return tuple(steps)
+    return tuple(steps[round(place * (len(steps) - 1) / (count - 1))] for place in range(count))
 
 
 def draw_strip(frames: Sequence[Frame], *, noisy: bool = False) -> bytes:

@@ -42,7 +42,7 @@ from generation.models import ModelInfo, Models
 from generation.worker import finish, loading, machine, memory
 from generation.worker.calibrate import calibrate
 from generation.worker.download import Fetch
-from generation.worker.frames import FrameDecoder
+from generation.worker.frames import decode_frames
 from generation.worker.hub import Hub, Task
 from generation.worker.job import PictureJob
 from generation.worker.pipelines import LoadedModel
@@ -87,7 +87,6 @@ class Worker:
         self._emit = emit
         self._hub = Hub()
         self._runs: dict[tuple[int, int], Run] = {}
-        self._frames = FrameDecoder()
         self._pace = Pace(lambda: len(self._runs))
         self._waiting: list[Generate] = []  # for their model, in the order in which they came
         self._fetches: dict[str, Fetch] = {}
@@ -108,13 +107,11 @@ class Worker:
         self._load_first()
         while True:
             try:
-                order = orders.get(block=not (self._runs or self._waiting or self._frames.has_work_ahead))
+                order = orders.get(block=not (self._runs or self._waiting))
             except queue.Empty:
                 self._begin_waiting()
                 if self._runs:
                     self._step()
-                elif self._frames.has_work_ahead:
-                    self._decode_ahead()
                 elif self._waiting:
                     time.sleep(FETCH_POLL)
                 continue
@@ -228,13 +225,6 @@ class Worker:
                 self._emit(Cancelled(job=run.order.job, attempt=run.order.attempt))
             else:
                 self._emit(run.task.result)
-                self._frames.foresee(run.task.result)
-
-    def _decode_ahead(self) -> None:
-        try:
-            self._frames.decode_ahead(lambda name: next((each for each in self._shelf if each.info.name == name), None))
-        except Exception as error:  # noqa: BLE001 - the edge: nobody asked for it yet
-            log.info("frames could not be decoded ahead: %r", error)
 
     def _fail(self, order: Generate, error: Exception) -> None:
         sentence, reference = _explain(error)
@@ -352,7 +342,7 @@ class Worker:
 
     def _decode(self, order: DecodeFrames) -> Frames:
         model = self.model(self._models.get(order.model))
-        frames = self._frames.frames(model, order.trajectory, order.steps, noisy=order.noisy)
+        frames = decode_frames(model, order.trajectory, order.steps, noisy=order.noisy)
         return Frames(query=order.query, frames=frames)
 
     def _read(self, order: ReadPrompt) -> PromptRead:

@@ -90,6 +90,7 @@ class ScriptedDispatcher:
         self.orders: list[events.Generate] = []
         self.cancels: list[int] = []
         self.can_decode = True
+        self.decoded: list[events.DecodeFrames] = []  # what it was asked to
         self.named: tuple[WorkerSeen, ...] = ()  # as workers of a network are
         self._events: asyncio.Queue[events.Event | None] = asyncio.Queue()
 
@@ -137,13 +138,20 @@ class ScriptedDispatcher:
     async def frames(self, query: events.DecodeFrames) -> events.Frames:
         if not self.can_decode:
             raise WorkerGone("The worker ended before it answered.")
+        self.decoded.append(query)
         out = io.BytesIO()
         Image.new("RGB", (32, 32), colour(self.orders[-1].request) if self.orders else (90, 90, 90)).save(out, "PNG")
         picture = out.getvalue()
         return events.Frames(
             query=query.query,
             frames=tuple(
-                events.Frame(step=step, noise_level=1 / max(1, step), picture=picture) for step in query.steps
+                events.Frame(
+                    step=step,
+                    noise_level=1 / max(1, step),
+                    picture=picture,
+                    noisy=picture if query.noisy else None,
+                )
+                for step in query.steps
             ),
         )
 

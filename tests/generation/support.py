@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from generation import events
 from generation.models import ModelInfo, Models
 from generation.queue import Job, Owner, Place
@@ -167,12 +169,23 @@ class House:
         assert isinstance(told, JobDone)
         return told
 
+    async def frames_kept(self, count: int = 1) -> None:
+        """Wait until the frames of so many pictures are kept."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.count_frames() != count:  # noqa: ASYNC110  # the store has no event to wait for
+                await asyncio.sleep(0.01)
+
+    async def count_frames(self) -> int:
+        async with self.database.reading() as connection:
+            found = await connection.execute(text("SELECT count(*) FROM runs WHERE frames IS NOT NULL"))
+            return int(found.scalar_one())
+
     def kept(self) -> list[Path]:
         """All files of pictures and steps, unfinished ones too."""
         return sorted(path for path in (self.folder / "files").rglob("*") if path.is_file())
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
+async def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+    async with asyncio.timeout(patience):
         while not condition():  # noqa: ASYNC110  # the condition is of any kind and has no event
             await asyncio.sleep(0.005)

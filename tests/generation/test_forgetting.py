@@ -72,6 +72,9 @@ async def fill(house: House, channel: str, guild: str | None, word: str) -> None
     from generation.studio import JobDone
 
     told = await house.news.until(JobDone, job.id)
+    before = await house.count_frames()
+    await house.studio.frames(told.picture.id, (1, 10))
+    await house.frames_kept(before + 1)
     async with house.database.writing() as connection:
         ann = await people.find(connection, ANN.source, ANN.external_id)
         bob = await people.remember(connection, BOB.source, BOB.external_id, BOB.name)
@@ -113,7 +116,7 @@ async def test_nothing_of_a_person_who_is_forgotten_everywhere_is_left_on_the_di
     waiting = await house.studio.submit(wish(prompt="a xylophonic sea"), ANN, Asked(channel="gallery", guild="studio"))
     assert set(traces(house.folder)) >= {"darkroom.sqlite3-wal", "turns", "jobs", "runs", "evidence", "people"}
     gone = await house.studio.forget(ANN, None)
-    assert gone is not None and gone.rows["people"] == 1 and len(gone.files) == 4
+    assert gone is not None and gone.rows["people"] == 1 and len(gone.files) == 6
     assert traces(house.folder) == {}
     assert house.kept() == [] and await house.studio.job(waiting.id) is None
     async with house.database.reading() as connection:
@@ -128,7 +131,7 @@ async def test_who_is_forgotten_here_keeps_what_was_made_elsewhere(house: House)
     await house.studio.forget(ANN, forgetting.Place(source="discord", guild="studio", channel="gallery"))
     left = traces(house.folder)
     assert not any("zephyrfox" in hits for hits in left.values()) and "quincunx" in left["turns"]
-    assert len(house.kept()) == 2
+    assert sorted(path.suffix for path in house.kept()) == [".frames", ".png", ".trajectory"]
     async with house.database.reading() as connection:
         ann = Viewer(source="discord", person=ANN.external_id, guild=None, channels=("dm",), alone=True)
         assert [turn.said for turn in await find_turns(connection, "red", ann)] != []
