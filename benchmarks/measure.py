@@ -6,9 +6,11 @@ Interleaved, with the order turned around every other round, so that what else t
 from __future__ import annotations
 
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.servers import Served, Server, Subject
 from benchmarks.spread import Spread, percentile, spread
@@ -42,8 +44,8 @@ class OneJob:
 
     plain_seconds: Spread
     ratios: Mapping[str, Spread]  # by variant: bare, previews, strip, both
-    strip_frames_in_steps: Spread  # seconds to decode a strip's frames, in denoising steps of the same model
-    later_strip_in_steps: Spread  # the same, when the worker had nothing to do before it was asked
+    strip_decoded_in_steps: Spread  # a strip whose frames are decoded when asked for, in denoising steps of the model
+    strip_kept_in_steps: Spread  # the same from kept frames
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,16 @@ def measure_one_job(subject: Subject, effort: Effort, steps: int, say: Say) -> O
         for name, serve in _in_turn(variants, number):
             seconds[name].append(serve([one_job(subject.info, dice, steps)]).seconds)
         say(f"{subject.info.name}, one job, round {number + 1}: " + _ratio_text(seconds, "both"))
-    frames, later = (
-        [subject.strip_seconds(one_job(subject.info, dice, steps), later=idle) for _ in range(STRIP_ROUNDS)]
-        for idle in (False, True)
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        asked = [one_job(subject.info, dice, steps) for _ in range(STRIP_ROUNDS)]
+        strips = [subject.strip_seconds(each, Path(folder)) for each in asked]
     step = min(seconds["plain"]) / steps
     ratios = {
         name: spread(own / plain for own, plain in zip(values, seconds["plain"], strict=True))
         for name, values in seconds.items()
         if name != "plain"
     }
-    in_steps = (spread(each / step for each in every) for every in (frames, later))
+    in_steps = (spread(each / step for each in every) for every in zip(*strips, strict=True))
     return OneJob(spread(seconds["plain"]), ratios, *in_steps)
 
 

@@ -55,6 +55,8 @@ def as_json(results: Results) -> dict[str, object]:
         "one_job_ratio": pocket.one_job.ratios["bare"].median,
         "strip_ratio": pocket.one_job.ratios["strip"].median,
         "previews_ratio": pocket.one_job.ratios["previews"].median,
+        "strip_decoded_in_steps": pocket.one_job.strip_decoded_in_steps.median,
+        "strip_kept_in_steps": pocket.one_job.strip_kept_in_steps.median,
         "burst_throughput_ratio": burst.throughput.median,
         "burst_mean_latency_ratio": burst.mean_latency.median,
         **_bursts_of_others(results),
@@ -82,11 +84,12 @@ def as_markdown(results: Results) -> str:
         _introduction(results),
         _table(
             "## One picture at a time",
-            ("model", "plain diffusers", "Darkroom", "with previews", "keeping its steps", "both", "a strip", "later"),
+            ("model", "plain diffusers", "Darkroom", "with previews", "keeping steps", "both", "strip", "kept strip"),
             [_one_job_row(model) for model in results.models],
             "Darkroom's columns are its time divided by that of plain diffusers: 1.00 means equally long. "
-            "The last columns are the time to decode the frames of a strip, in denoising steps of the same model: at "
-            "once, and when the worker had nothing to do before it was asked, and so had decoded them ahead.",
+            "The last columns are the time from what is kept on the disk to the strip as a PNG, in denoising steps of "
+            "the same model: of a picture whose frames have yet to be decoded, and of one whose frames are kept, as "
+            "they are soon after it was made.",
         ),
         _table(
             "## A burst of mixed jobs, all at once",
@@ -193,8 +196,8 @@ def _one_job_row(model: Model) -> tuple[str, ...]:
         model.name,
         f"{job.plain_seconds} s",
         *ratios,
-        str(job.strip_frames_in_steps),
-        str(job.later_strip_in_steps),
+        str(job.strip_decoded_in_steps),
+        str(job.strip_kept_in_steps),
     )
 
 

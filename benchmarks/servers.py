@@ -11,6 +11,7 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -18,12 +19,14 @@ import torch
 from PIL import Image
 
 from benchmarks.workloads import Asked
-from generation.events import Configure, DecodeFrames, Event, Failed, Finished, Generate, Order, Stop
+from generation.events import Configure, DecodeFrames, Event, Failed, Finished, Frames, Generate, Order, Stop
 from generation.frames import pack
+from generation.kept_frames import FRAMES_SUFFIX, TRAJECTORY_SUFFIX, pack_frames, smaller, unpack_frames
 from generation.models import ModelInfo
-from generation.pictures.strip import choose_steps
+from generation.pictures.strip import draw_strip, strip_steps
 from generation.request import GenerationRequest
 from generation.worker.main import LANES, Worker
+from store.files import Files
 
 
 @dataclass(frozen=True)
@@ -75,22 +78,36 @@ class Subject:
         self._worker.run(arrivals)
         return arrivals.served()
 
-    def strip_seconds(self, asked: Asked, *, later: bool = False) -> float:
-        """How long it takes to get the frames of a strip from what was kept of a run.
+    def strip_seconds(self, asked: Asked, folder: Path) -> tuple[float, float]:
+        """How long a strip (PNG) of a run takes: one whose frames the worker decodes, and one from kept frames.
 
-        `later`: asked for when the worker has had nothing to do for a while, as by who looks at the picture first.
+        Both begin with reading what is kept of the run from `folder`.
         """
         arrivals = _Arrivals([asked], LANES, previews=False, strip=True)
         self._hear = arrivals.hear
         self._worker.run(arrivals)
         finished = arrivals.last
         assert finished is not None and finished.trajectory is not None  # the worker was asked to keep it
-        steps = choose_steps(finished.facts.noise_levels, changes=finished.facts.changes or None)
-        order = DecodeFrames(query=1, model=self.info.name, trajectory=finished.trajectory, steps=steps)
-        question = _Question(order, when_idle=later)
-        self._hear = lambda event: None
-        self._worker.run(question)
-        return time.perf_counter() - question.asked_at
+        files = Files(folder)
+        name = files.put(finished.trajectory, TRAJECTORY_SUFFIX)
+        answered: list[Event] = []
+        self._hear = answered.append
+        began = time.perf_counter()
+        stored = files.get(name, TRAJECTORY_SUFFIX)
+        assert stored is not None  # it was put there
+        steps = strip_steps(finished.facts)
+        order = DecodeFrames(query=1, model=self.info.name, trajectory=stored, steps=steps)
+        self._worker.run(_Orders(order, Stop()))
+        frames = next(event.frames for event in answered if isinstance(event, Frames))
+        draw_strip(frames)
+        decoded = time.perf_counter() - began
+        name = files.put(pack_frames({frame.step: smaller(frame) for frame in frames}), FRAMES_SUFFIX)
+        began = time.perf_counter()
+        packed = files.get(name, FRAMES_SUFFIX)
+        assert packed is not None  # it was put there
+        kept = unpack_frames(packed)
+        draw_strip([kept[step] for step in steps])
+        return decoded, time.perf_counter() - began
 
     def _one_after_another(self, batches: Sequence[Sequence[Asked]]) -> Served:
         began = time.perf_counter()
@@ -116,23 +133,14 @@ class Subject:
             _png(image)
 
 
-class _Question:
-    """One order, at once or when the worker has nothing to do; then the end."""
+class _Orders:
+    """These orders, one after the other."""
 
-    def __init__(self, order: Order, *, when_idle: bool) -> None:
-        self._orders = [order, Stop()]
-        self._when_idle = when_idle
-        self.asked_at = 0.0
+    def __init__(self, *orders: Order) -> None:
+        self._orders = list(orders)
 
     def get(self, block: bool = True) -> Order:
-        """The order, then Stop.
-
-        Raises:
-            queue.Empty: the worker has something to do, and is to be idle.
-        """
-        if self._when_idle and not block and not self.asked_at:
-            raise queue.Empty
-        self.asked_at = self.asked_at or time.perf_counter()
+        """The next."""
         return self._orders.pop(0)
 
 
