@@ -332,6 +332,10 @@ class Conversation:
             raise NotAllowed("Only the person who asked for this picture can delete it.")
         self.losses.note(person)
 
+    async def asked_in(self, turn: int) -> Job | None:
+        """The newest job that a turn asked for, if it asked for one."""
+        return await self._studio.asked_in(turn)
+
     async def cancel(self, job_id: int, person: Owner) -> None:
         """Cancel a job that waits or runs.
 

@@ -104,6 +104,7 @@ class _Followed:
         self.latest: JobUpdate | None = None
         self.reachable = True
         self.delivered = False
+        self.gives_way = False  # its message is another job's from now on, or goes
         self.ready_at: float | None = None  # as last shown, seconds since 1970
         self._news = asyncio.Event()
         self._end = asyncio.Event()
@@ -300,6 +301,45 @@ class Delivery:
                 raise
         self._follow(job)
 
+    async def replace(self, job: Job, request: GenerationRequest, origin: Origin, note: str | None) -> bool:
+        """Let another request take the place of a job on its way, in the same message, with `note` above it.
+
+        Returns:
+            False where the job has ended by now; then nothing has changed.
+
+        Raises:
+            NotAdmitted: it may not be asked for; the old job is cancelled all the same.
+        """
+        if job.place is None or not await self._called_off(job):
+            return False
+        message = self._postbox.message(job.place)
+        try:
+            with contextlib.suppress(discord.NotFound, discord.Forbidden):
+                await message.edit(content=note, embed=cards.asked(request))
+            fresh = await self._conversation.submit(request, job.owner, job.place, origin)
+        except Exception:
+            with contextlib.suppress(discord.HTTPException):
+                await message.edit(content=None, **letters.ended(cards.ended(job.request, "Cancelled.")).as_edit())
+            raise
+        self._follow(fresh)
+        return True
+
+    async def withdraw(self, job: Job) -> None:
+        """Cancel a job on its way, and take its message away."""
+        if job.place is not None and await self._called_off(job):
+            with contextlib.suppress(discord.NotFound, discord.Forbidden):
+                await self._postbox.message(job.place).delete()
+
+    async def _called_off(self, job: Job) -> bool:
+        """Cancel a job without a word in its message. False: it has ended."""
+        followed = self._followed.get(job.id)
+        if followed is not None:
+            followed.gives_way = True
+        cancelled = await self._studio.cancel(job.id, by=job.owner)
+        if followed is not None:
+            followed.gives_way = cancelled
+        return cancelled
+
     def follow(self, job: Job) -> None:
         """Keep the message of a job true that nobody has asked for here, such as one that an admin lets run again."""
         self._follow(job)
@@ -361,7 +401,7 @@ class Delivery:
             if not await self._turn(followed):
                 return None
             letter = await self._letter(followed)  # as it is by now
-            if letter.looks_like(shown) or followed.ended:
+            if letter.looks_like(shown) or followed.ended or followed.gives_way:
                 return None
             await self._show(followed, letter)
             return letter
@@ -454,7 +494,7 @@ class Delivery:
                 log.warning("Job %s cannot be delivered yet: %s", followed.job.id, error)
 
     async def _deliver_and_note(self, followed: _Followed) -> None:
-        if not followed.delivered:
+        if not followed.delivered and not followed.gives_way:
             await self._deliver_once(followed)
             followed.delivered = True
         await self._studio.mark_delivered(followed.job.id)

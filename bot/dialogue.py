@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import discord
 
@@ -28,7 +29,7 @@ from bot.views.talk import unsure_buttons
 from explainer.passages import Passage, load_passages
 from generation.pictures.starting import check_size, starting_picture
 from generation.request import GenerationRequest
-from generation.studio import Origin, Picture
+from generation.studio import Job, Origin, Picture
 from store.conversations import EvidenceRow
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Dialogue:
     def __init__(self, bot: DarkroomBot) -> None:
         self._bot = bot
         self._passages: dict[str, Passage] = {}
+        self._following: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by message
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -179,19 +181,23 @@ class Dialogue:
 
     async def hear(self, message: discord.Message, text: str) -> None:
         """Answer a message that speaks to the bot."""
-        async with message.channel.typing():
-            start = await starting_picture_in(message.attachments)
-            if start is not None and not text:
-                await message.channel.send(SAY_WHAT, reference=message.to_reference(fail_if_not_exists=False))
-                return
-            reply = await self._bot.talk.hear(await self._utterance(message, text, start))
-        if reply.trial is not None:
-            await self._try_for(message, reply.trial)
-            return
-        if reply.request is not None:
-            note = await self._note(reply.request, reply.onward)
-            await self._bot.delivery.reply(message, reply.request, reply.origin, note)
-            return
+        async with self._one_by_one(message.id):
+            async with message.channel.typing():
+                start = await starting_picture_in(message.attachments)
+                if start is not None and not text:
+                    await message.channel.send(SAY_WHAT, reference=message.to_reference(fail_if_not_exists=False))
+                    return
+                reply = await self._bot.talk.hear(await self._utterance(message, text, start))
+            if reply.trial is not None:
+                await self._try_for(message, reply.trial)
+            elif reply.request is not None:
+                note = await self._note(reply.request, reply.onward)
+                await self._bot.delivery.reply(message, reply.request, reply.origin, note)
+            else:
+                await self._answer(message, reply)
+
+    async def _answer(self, message: discord.Message, reply: Reply) -> None:
+        """Answer a message in words."""
         reference = message.to_reference(fail_if_not_exists=False)
         sent = await message.channel.send(**await self._looks(reply), reference=reference, mention_author=False)
         await self._carried(reply, sent.id)
@@ -227,26 +233,57 @@ class Dialogue:
         return unknown_sentence(request.model, lexicon, unknown, lambda word: f"“{wording.shown(word)}”")[:1_900]
 
     async def follow_edit(self, message: discord.Message, text: str) -> None:
-        """A message was edited: so is the answer to it, where it was one question and is another now."""
-        reply = await self._bot.talk.edited(str(message.id), await self._utterance(message, text))
-        if reply is None or reply.answering is None:
-            return
-        turn = await self._bot.memory.turn(reply.answering)
+        """A message was edited: so is what came of it, as far as nothing has been painted yet; else that is offered."""
+        async with self._one_by_one(message.id):
+            if not await self._bot.memory.said_otherwise(SOURCE, str(message.id), text):
+                return
+            utterance = await self._utterance(message, text, await starting_picture_in(message.attachments))
+            reply = await self._bot.talk.edited(str(message.id), utterance)
+            if reply is not None and reply.replaces is not None:
+                reply = await self._instead_of(reply.replaces, utterance, reply)
+            if reply is not None:
+                await self._answer_again(message, reply)
+
+    async def _instead_of(self, job: Job, utterance: Utterance, reply: Reply) -> Reply | None:
+        """Let a reply take the place of a job on its way; what is still to be said after that."""
+        if reply.request is None:
+            await self._bot.delivery.withdraw(job)
+            return reply
+        note = await self._note(reply.request, reply.onward)
+        if await self._bot.delivery.replace(job, reply.request, reply.origin, note):
+            return None
+        return await self._bot.talk.offered(utterance, reply)  # it has ended in this moment
+
+    async def _answer_again(self, message: discord.Message, reply: Reply) -> None:
+        """Change the message that carries the answer to what is said now; a new one where there was none."""
+        turn = None if reply.answering is None else await self._bot.memory.turn(reply.answering)
         if turn is None or turn.message is None:
+            await self._answer(message, reply)
             return
-        looks = await self._looks(reply)
-        file = looks.pop("file", None)
+        looks: dict[str, Any] = {"embeds": [], "view": None, **await self._looks(reply)}
+        files = [*looks.pop("files", ()), *([looks.pop("file")] if "file" in looks else ())]
         answer = message.channel.get_partial_message(int(turn.message))  # type: ignore[union-attr]  # each that has messages can
         with contextlib.suppress(discord.NotFound, discord.Forbidden):
-            await answer.edit(**looks, attachments=[file] if file else [])
+            await answer.edit(**looks, attachments=files)
 
-    async def follow_deletion(self, channel_id: int, message_ids: Iterable[int]) -> None:
-        """Messages were deleted: what they said is forgotten, and the answers to them go too."""
-        left = await self._bot.memory.deleted(SOURCE, [str(message) for message in message_ids])
+    async def follow_deletion(self, channel_id: int, message_ids: Collection[int]) -> None:
+        """Messages were deleted: what they said is forgotten, the answers go, and what they asked for is cancelled."""
+        async with contextlib.AsyncExitStack() as following:
+            for message in sorted(message_ids):
+                await following.enter_async_context(self._one_by_one(message))
+            messages = [str(message) for message in message_ids]
+            for job in await self._bot.parts.studio.asked_by_messages(SOURCE, messages):
+                if job.place is not None and job.place.message not in messages:  # else only its answer was deleted
+                    await self._bot.delivery.withdraw(job)
+            left = await self._bot.memory.deleted(SOURCE, messages)
         channel = self._bot.get_partial_messageable(channel_id)
         for answer in left:
             with contextlib.suppress(discord.NotFound, discord.Forbidden):
                 await channel.get_partial_message(int(answer)).delete()
+
+    def _one_by_one(self, message: int) -> asyncio.Lock:
+        """Held by whoever follows what becomes of a message."""
+        return self._following.setdefault(message, asyncio.Lock())
 
     async def _utterance(self, message: discord.Message, text: str, start: bytes | None = None) -> Utterance:
         about = await self._pointed_at(message)

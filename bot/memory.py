@@ -101,6 +101,12 @@ class Memory:
         async with self._database.writing() as connection:
             await conversations.set_intent(connection, turn_id, intent)
 
+    async def said_otherwise(self, source: str, message: str, said: str) -> bool:
+        """Whether a person's message carries a turn that says something else."""
+        async with self._database.reading() as connection:
+            turn = await conversations.by_message(connection, source, message)
+        return turn is not None and turn.person_id is not None and turn.said != said
+
     async def edited(self, source: str, message: str, said: str) -> TurnRow | None:
         """Follow an edit of a person's message; None: it carries no turn, or says the same."""
         async with self._database.writing() as connection:

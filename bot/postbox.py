@@ -16,6 +16,7 @@ from typing import Any
 import discord
 
 from bot.places import MessagePlace
+from generation.studio import Place
 
 LOOK_BACK = 100  # messages in which one that may have been posted is looked for
 EXPIRED_TOKEN = 50027  # Discord's code for an interaction token that is no longer valid
@@ -79,6 +80,12 @@ class Postbox:
 
     def __init__(self, bot: discord.Client) -> None:
         self._bot = bot
+
+    def message(self, place: Place) -> discord.PartialMessage:
+        """The message at a place that the bot's own token reaches."""
+        guild = None if place.guild is None else int(place.guild)
+        channel = self._bot.get_partial_messageable(int(place.channel), guild_id=guild)
+        return channel.get_partial_message(int(place.message or 0))
 
     async def edit(self, place: MessagePlace, letter: Letter) -> None:
         """Make the message at `place` look like `letter`.

@@ -10,20 +10,20 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from bot.conversation import Conversation
 from bot.errors import NotAllowed, NotThere
 from bot.memory import Memory, evidence_rows
 from bot.revising import DELETED, NOTHING_THERE, UNFINISHED, Back, CannotRevise, Onward, Revising
-from bot.routing import Between, Intent, Message, PlainRules, Route, Router, Wanted
+from bot.routing import Intent, Message, PlainRules, Route, Router, Wanted
 from bot.trials import AGREES, Trial
 from explainer.messages import Answer
 from generation.errors import RequestError
 from generation.queue import Owner
 from generation.request import GenerationRequest
-from generation.studio import Origin, Picture
+from generation.studio import Job, Origin, Picture
 from store.conversations import ABOUT, EvidenceRow
 from store.visibility import Viewer
 
@@ -34,6 +34,8 @@ BACK = {  # by what is close; in any order
     frozenset({"chat", "revise"}): "Shall I change the picture?",
     frozenset({"chat", "create"}): "Shall I make a picture of that?",
 }
+EDITED = "You have changed what you asked for; shall I do it as it says now?"
+SEND_AGAIN = "You have changed what you asked for; send it once more with the picture, and I do it as it says now."
 MADE_HOW = "How was this made?"
 Tone = Literal["plain", "wry"]
 CHAT: dict[Tone, tuple[str, ...]] = {
@@ -79,6 +81,7 @@ class Utterance:
     start: bytes | None = None  # a picture of theirs to start from, as `generation.pictures.starting` gives it
     message: str | None = None
     private: bool = False  # nobody else sees what was said and what will be answered
+    instead: int | None = None  # a turn of Darkroom's that answered what was said before an edit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,8 @@ class Reply:
     start: bytes | None = None  # the picture of theirs that `request` begins with
     shown: Picture | None = None  # a picture to show once more
     trial: Trial | None = None  # an experiment to make, since it was offered and agreed to
-    between: Between = ("create", "ask")  # what to choose from, for `unsure`
+    between: tuple[Wanted, ...] = ("create", "ask")  # what to choose from, for `unsure`
+    replaces: Job | None = None  # on its way, asked for before an edit, and not wanted any more
 
     @property
     def origin(self) -> Origin:
@@ -161,7 +165,7 @@ class Talk:
             raise NotAllowed("Only the person who said it can decide what it meant.")
         about = await self._memory.about(turn_id)
         utterance = Utterance(person=person, viewer=viewer, text=turn.said, about=about, private=turn.private)
-        route = Route(intent=intent) if intent == "ask" else await self._router.route(_message(utterance), intent)
+        route = Route(intent=intent) if intent == "ask" else await self._routed(utterance, turn.id, intent)
         return await self._follow(utterance, turn.id, route)
 
     async def other_way(self, picture: int, viewer: Viewer, person: Owner) -> Onward:
@@ -174,20 +178,55 @@ class Talk:
         return await self._revising.other_way(picture, viewer, person)
 
     async def edited(self, message: str, utterance: Utterance) -> Reply | None:
-        """Follow an edit: the answer to what the message says now, in place of the earlier one.
+        """Follow an edit: what to answer to what the message says now, in place of the earlier answer if there was one.
 
-        None: nothing was said there that was answered, or it is no question any more.
+        An order takes the place of the job that was asked for before, as long as that is on its way (`replaces`); else
+        it is offered. None: nothing was said there, or nothing else is wanted.
+
+        Raises:
+            RequestError, ReaderError: as of `hear`.
         """
         turn = await self._memory.edited(utterance.viewer.source, message, utterance.text[:TOO_LONG])
-        earlier = None if turn is None else await self._memory.answer_to(turn.id)
-        if turn is None or earlier is None or not await self._memory.is_speaker(turn, utterance.person):
+        if turn is None or not await self._memory.is_speaker(turn, utterance.person):
             return None
-        route = await self._router.route(_message(utterance))
-        if route.intent != "ask":
+        route = await self._routed(utterance, turn.id)
+        if route.intent == "chat" and not route.nothing_there:
             return None
-        answer = await self._asker.ask(utterance.person.name, utterance.text, utterance.viewer, utterance.about)
-        await self._memory.rewritten(earlier.id, answer.text, evidence_rows(answer))
-        return Reply(intent="ask", text=answer.text, turn=turn.id, answering=earlier.id, answer=answer)
+        earlier = await self._memory.answer_to(turn.id)
+        utterance = replace(utterance, instead=None if earlier is None else earlier.id)
+        if utterance.start is not None:
+            reply = await self._start_from(utterance, turn.id, route)
+        else:
+            reply = await self._follow(utterance, turn.id, route)
+        job = await self._conversation.asked_in(turn.id)
+        if reply.request is None:  # who asks a question now wants no picture any more
+            on_its_way = reply.intent == "ask" and job is not None and not job.ended
+            return replace(reply, replaces=job) if on_its_way else reply
+        if job is not None and _same_wish(job.request, reply.request):
+            return None
+        if job is None or job.ended:
+            return await self.offered(utterance, reply)
+        return replace(reply, replaces=job)
+
+    async def offered(self, utterance: Utterance, reply: Reply) -> Reply:
+        """Ask whether to paint what a message says after an edit."""
+        if reply.start is not None:
+            return await self._said(utterance, reply.turn, reply.intent, SEND_AGAIN)
+        intent: Wanted = "create" if reply.onward is None else "revise"
+        return await self._said(utterance, reply.turn, "unsure", EDITED, between=(intent,))
+
+    async def _routed(self, utterance: Utterance, turn: int, wanted: Wanted | None = None) -> Route:
+        """What is wanted by a turn that may have been followed before.
+
+        "It" is still the picture that was gone on from then, not the one that came of it.
+        """
+        route = await self._router.route(_message(utterance), wanted)
+        if route.changed is None or route.named or utterance.about is not None:
+            return route
+        job = await self._conversation.asked_in(turn)
+        if job is None or job.parent is None or job.parent == route.picture:
+            return route
+        return await self._router.route(_message(replace(utterance, about=job.parent)), wanted)
 
     async def say(
         self, person: Owner, viewer: Viewer, text: str, stands_on: list[EvidenceRow], *, private: bool = False
@@ -268,13 +307,22 @@ class Talk:
         *,
         answer: Answer | None = None,
         shown: Picture | None = None,
-        between: Between = ("create", "ask"),
+        between: tuple[Wanted, ...] = ("create", "ask"),
     ) -> Reply:
         """Remember what is said to that, and say it."""
-        said = await self._memory.answered(
-            utterance.person, utterance.viewer, text, stands_on, reply_to=turn, private=utterance.private
-        )
+        if utterance.instead is not None:
+            said = utterance.instead
+            await self._memory.rewritten(said, text, stands_on)
+        else:
+            said = await self._memory.answered(
+                utterance.person, utterance.viewer, text, stands_on, reply_to=turn, private=utterance.private
+            )
         return Reply(intent=intent, text=text, turn=turn, answering=said, answer=answer, shown=shown, between=between)
+
+
+def _same_wish(one: GenerationRequest, other: GenerationRequest) -> bool:
+    """Whether the two ask for the same, by whatever seed."""
+    return one.again(other.seed) == other
 
 
 def _message(utterance: Utterance) -> Message:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -100,6 +100,7 @@ class Job:
     reason: str | None = None  # why it made no picture
     reference: str | None = None
     study: StudyPlan | None = None  # what it makes again, instead of a picture of its own
+    parent: int | None = None  # the picture that it goes on from
 
     @property
     def cost(self) -> float:
@@ -340,6 +341,20 @@ class Queue:
         async with self._database.reading() as connection:
             return await jobs.is_awaited_in(connection, message)
 
+    async def asked_in(self, turn: int) -> Job | None:
+        """The newest job that a turn asked for, if it asked for one."""
+        async with self._database.reading() as connection:
+            row = await jobs.of_turn(connection, turn)
+            return None if row is None else await _job(connection, row)
+
+    async def asked_by_messages(self, source: str, messages: Sequence[str]) -> list[Job]:
+        """The jobs that wait or run and that these messages of a front end asked for."""
+        async with self._database.reading() as connection:
+            found = [
+                await _reload(connection, job) for job in await jobs.unended_of_messages(connection, source, messages)
+            ]
+        return [job for job in found if job is not None]
+
     async def undelivered(self, after: int = 0, most: int | None = None) -> list[Job]:
         """Jobs whose front end still waits for them, the oldest first; of those after an id, at most so many."""
         found = []
@@ -474,4 +489,5 @@ def read_job(row: JobRow, person: Person) -> Job:
         reason=row.reason,
         reference=row.reference,
         study=None if row.study is None else msgspec.convert(row.study, StudyPlan),
+        parent=row.parent_id,
     )

@@ -275,6 +275,14 @@ class Studio:
         """The job, if there is one."""
         return await self._queue.get(job_id)
 
+    async def asked_in(self, turn: int) -> Job | None:
+        """The newest job that a turn asked for, if it asked for one."""
+        return await self._queue.asked_in(turn)
+
+    async def asked_by_messages(self, source: str, messages: Sequence[str]) -> list[Job]:
+        """The jobs that wait or run and that these messages of a front end asked for."""
+        return await self._queue.asked_by_messages(source, messages)
+
     async def is_awaited_in(self, message: str) -> bool:
         """Whether the message of a front end is where a job that waits or runs will be shown."""
         return await self._queue.is_awaited_in(message)

@@ -6,7 +6,7 @@ meanwhile, nothing changes and the function says so. Knows nothing of what a req
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import rules
 from store.people import LOCAL
-from store.tables import RUNNING_ONLY, UNDELIVERED, WAITING_ONLY, jobs, people, queue_clock
+from store.tables import RUNNING_ONLY, UNDELIVERED, WAITING_ONLY, conversations, jobs, people, queue_clock, turns
 from store.upsert import insert_into
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
@@ -332,6 +332,21 @@ async def is_awaited_in(connection: AsyncConnection, message: str) -> bool:
     """Whether a job that has not ended is to be shown in that message."""
     there = and_(jobs.c.state.in_(UNENDED), jobs.c.place["message"].as_string() == message)
     return (await connection.execute(select(jobs.c.id).where(there).limit(1))).first() is not None
+
+
+async def of_turn(connection: AsyncConnection, turn_id: int) -> JobRow | None:
+    """The newest job that a turn asked for."""
+    query = select(jobs).where(jobs.c.turn_id == turn_id).order_by(jobs.c.id.desc()).limit(1)
+    return next(iter(await _rows(connection, query)), None)
+
+
+async def unended_of_messages(connection: AsyncConnection, source: str, messages: Sequence[str]) -> list[int]:
+    """The jobs that wait or run and that these messages of a front end asked for."""
+    said = turns.join(conversations, conversations.c.id == turns.c.conversation_id)
+    asking = select(turns.c.id).select_from(said)
+    asking = asking.where(conversations.c.source == source, turns.c.message.in_(list(messages)))
+    query = select(jobs.c.id).where(jobs.c.state.in_(UNENDED), jobs.c.turn_id.in_(asking)).order_by(jobs.c.id)
+    return list((await connection.execute(query)).scalars())
 
 
 async def undelivered(connection: AsyncConnection, after: int = 0, most: int | None = None) -> list[JobRow]:

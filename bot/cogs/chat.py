@@ -58,7 +58,7 @@ class Chat(commands.Cog):
             try:
                 await self._bot.dialogue.follow_edit(message, text)
             except Exception as error:  # noqa: BLE001  # an edge, as above
-                log.warning("An edit was not followed: %s", explain(error).sentence)
+                await self._tell(message, error)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
