@@ -13,8 +13,20 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from explainer import evidence, experiments, premises
+from explainer.causes import Cause, read_cause
 from explainer.evidence import EXPLAINED, Fact, title_of
-from explainer.language import PARTS, STOP, TWO_IN_ONE, Spelling, expanded, numbers, plain, sentences, stripped, words
+from explainer.language import (
+    PARTS,
+    STOP,
+    TWO_IN_ONE,
+    Spelling,
+    expanded,
+    plain,
+    sentences,
+    stem,
+    stripped,
+    words,
+)
 from explainer.messages import (
     Answer,
     Evidence,
@@ -31,60 +43,28 @@ from explainer.passages import Passage
 from explainer.pointing import FIELDS, Pointing, default_picture, point
 from explainer.reading import Reading, read
 from explainer.retrieve import Hit, Index
+from explainer.weighing import COMPARING, WHOSE, fields_named, kept_to, weighed
 
 LEAST: Final = 0.36  # score below which nothing on record answers
 LEAST_COSINE: Final = 0.44  # and nearness of the best example: single words in common are not enough
 HARDLY: Final = 0.31  # score and nearness from which a passage is offered as what may be meant
 HARDLY_COSINE: Final = 0.38
+LED: Final = 0.06  # less is asked of a passage where the question leans on the one before
 LEAST_PART: Final = 0.50  # score from which a second question in one message is answered too
-CLOSE: Final = 0.05  # a second passage so near the first is mentioned too
+CLOSE: Final = 0.035  # a second passage so near the first is mentioned too
 REASON: Final = 0.42  # score from which a passage may give the reason behind a fact
-NAMED: Final = 0.07  # for a field that is called by its own words
-DEFINING: Final = re.compile(
-    r"^(?:what (?:is|are|does|do) (?:an? )?(?!the\b|my\b|its\b|this\b)|what's an? |why (?:do|does|are"
-    r"|is) (?!the\b|my\b|this\b|it\b)|how (?:do|does) |can |do |does )",
-    re.IGNORECASE,
-)
 ASKS: Final = re.compile(
     r"^(?:what|how|which|who|whose|when|why|where|is|are|was|were|did|does|do|can|could|would|has|have)\b",
     re.IGNORECASE,
 )
-OWN_ONE: Final = re.compile(
-    r"\b(?:did|had|was|were) (?:the|my|that|this|it)\b|"
-    r"\b(?:my|mine|our)\b.*\b(?:picture|image|one|drawing|prompt)\b|\b(?:this|that) (?:picture|image)\b",
-    re.IGNORECASE,
-)
-FIELD_WORDS: Final = {
-    key: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
-    for key, pattern in {
-        "steps": r"steps?|step count|iterations",
-        "seed": r"seeds?",
-        "guidance": r"guidance|cfg",
-        "size": r"size|resolution|pixels|dimensions|\d{2,5} ?x ?\d{2,5}|aspect ratio|how (?:big|large|wide|high|tall)",
-        "model": r"model|checkpoint|midjourney|dall-?e|sdxl|stable diffusion|chatgpt",
-        "scheduler": r"scheduler|sampler|sampling method",
-        "seconds": r"seconds|minutes|how long|how fast|how quick|long|while|took|render time",
-        "negative": r"negative(?: prompt)?|excluded|left out",
-        "prompt": r"prompt|wording|asked for|typed?",
-        "words": r"tokens?|tokeni[sz]ed|tokeni[sz]er",
-        "device": r"gpu|cpu|graphics card|processor|hardware|device",
-        "format": r"dtype|float\d*|precision|fp16|bf16|number format",
-        "versions": r"versions?",
-        "final touches": r"upscaled?|sharpen(?:ed)?|retouch(?:ed)?|post-?process(?:ed|ing)?|touch(?:ed|es)?",
-        "start": r"start(?:ed|ing)? (?:from|point|picture)|upload|init|strength|began|begin",
-        "prediction": r"prediction(?: type)?|epsilon|v-prediction",
-        "parent": r"method|parent|based on|version of|made from|goes? back to",
-        "weights": r"weights|fingerprint of the (?:model|weights)",
-    }.items()
-}
+REASONS: Final = "provenance/no-record-of-reasons"
+OF_LACK: Final = frozenset({"failures/missing-objects"})
+SAID_ALREADY: Final = 0.80  # nearness of an example question from which that one is what is asked
 OF_COPYING: Final = frozenset({"originality/what-did-you-copy", "pocket/nearest-training-pictures"})
 SAME_THING: Final = 0.40  # likeness of a phrase and a prompt from which the one may call the other ...
 APART: Final = 0.12  # ... where no other prompt comes so near
-REPEATED: Final = 0.06
+REPEATED: Final = 0.10
 EXPLAINS: Final = 0.12
-CLAIMED: Final = 0.12
-CURT: Final = 4  # words of a question that only names a field: "guidance?"
-BRIEF: Final = 8  # words of a question that asks for one thing
 CALLED: Final = re.compile(r"\b(?:the|my|that|this|your)\s+((?:[a-z'-]+\s*){1,7})")
 ENDS: Final = frozenset(
     [
@@ -124,22 +104,16 @@ ENDS: Final = frozenset(
         "have",
     ]
 )
-DEFINITE: Final = re.compile(r"\b(?:the|its|this|that|his|her|their|my)\s", re.IGNORECASE)
-SAME_TOPIC: Final = 0.06  # for a question that leans on the one before
 MORE_WORDS: Final = re.compile(
     r"\b(?:most|more|longest|longer|highest|higher|largest|larger|biggest|bigger|slowest|slower)\b"
 )
 LESS_WORDS: Final = re.compile(
     r"\b(?:least|fewest|fewer|less|shortest|shorter|lowest|lower|smallest|smaller|fastest|faster|quickest|quicker)\b"
 )
+ANY_OF_THEM: Final = re.compile(r"\bwhich (?:one|of (?:them|these|those|all)|picture|image)\b|\ball\b", re.IGNORECASE)
 ALL_OF_THEM: Final = re.compile(
     r"\b(?:all|each|every) (?:of |the |my |our |three |four |five |these |those )*(?:them|pictures?|images?"
     r"|three|four|five|ones?|different)\b",
-    re.IGNORECASE,
-)
-COMPARING: Final = re.compile(
-    r"\b(?:differ\w*|compare\w*|versus|vs|same|equal|between|both|than|changed?|which (?:of|one|had|took|used"
-    r"|was|has))\b",
     re.IGNORECASE,
 )
 
@@ -192,7 +166,7 @@ class Answerer:
         split = PARTS if COMPARING.search(question.text) else TWO_IN_ONE
         pieces = [piece for piece in split.split(question.text) if len(words(stripped(piece))) >= 3]
         pieces = [piece for piece in pieces if ASKS.search(stripped(expanded(piece)))]
-        if len(pieces) < 2:
+        if len(pieces) < 2 or WHOSE.search(question.text):
             return self._one(question)[0]
         drafts = [self._one(_only(question, piece)) for piece in pieces[:3]]
         good = [draft for draft, score in drafts if score >= LEAST_PART and draft.route != "no record"]
@@ -217,7 +191,12 @@ class Answerer:
             hits = self._explaining(hits, reading)
         hits = weighed(hits, reading, pointing)
         best = hits[0]
-        if best.score < LEAST or best.cosine < LEAST_COSINE:
+        if len(pointing.pictures) == 1 and not reading.context and best.cosine < SAID_ALREADY:
+            cause = read_cause(reading.core, pointing.pictures[0])
+            if cause is not None and (cause.lacking or cause.disowned or not fields_named(reading) - {"prompt"}):
+                return self._because(cause, hits, question, pointing.pictures[0]), 1.0
+        led = LED if reading.context and best.domain == "passage" else 0.0
+        if best.score < LEAST - led or best.cosine < LEAST_COSINE - led:
             may_be = best.domain == "passage" and best.score >= HARDLY and best.cosine >= HARDLY_COSINE
             return self._perhaps(best) if may_be else self._nothing(hits, question), best.score
         make: dict[str, Callable[[], Draft]] = {
@@ -227,7 +206,10 @@ class Answerer:
             "acts": lambda: self._act(hits, question, pointing, reading),
             "talk": lambda: Draft(route="small talk", text=evidence.TALK[best.key]),
         }
-        return make[best.domain](), best.score
+        draft = make[best.domain]()
+        if pointing.pictures and best.domain in ("passage", "facts", "missing"):
+            _correct(draft, pointing.pictures[0], reading, best)
+        return draft, best.score
 
     def _meant(self, question: Question, reading: Reading, pointing: Pointing) -> Pointing:
         """Where no picture was named by its own words, the one that is called by words of like meaning, if one is."""
@@ -322,25 +304,22 @@ class Answerer:
 
     def _facts(self, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
         key = hits[0].key
-        if pointing.absent and not pointing.explicit:
-            text = (
-                f"{evidence.NO_RECORD} Among the pictures that I can see here none was asked for with "
-                f"“{evidence.shown(pointing.absent, 40)}”."
-            )
-            kept = [_missing_evidence(f"a picture of “{pointing.absent}”"), *_listed(question.pictures)]
-            return Draft(route="no record", text=f"{text} {known_pictures(question.pictures)}", evidence=kept)
+        if pointing.absent and not pointing.explicit and not _of_the_field(pointing.absent, hits[0]):
+            return _absent(pointing.absent, question.pictures)
         if key == "said":
             return _said(question)
         if key == "count":
             return _count(question)
         if not pointing.pictures:
             return self._no_picture(hits, key)
-        if len(pointing.pictures) >= 2 or key == "compare":
-            return self._compare(key, hits, question, pointing, reading)
-        several = _superlative(key, question, reading) or _of_all(key, question, reading)
+        named = len(pointing.pictures) >= 2 and not ANY_OF_THEM.search(reading.text)
+        field = next((hit.key for hit in hits[:4] if hit.key in evidence.COMPARED), key) if key == "compare" else key
+        several = None if named else _superlative(field, question, reading) or _of_all(field, question, reading)
         if several is not None:
             return several
-        picture = pointing.pictures[0]
+        if (len(pointing.pictures) >= 2 and key != "parent") or key == "compare":
+            return self._compare(key, hits, question, pointing, reading)
+        picture = _made_of(pointing.pictures[0], question) if key in ("start", "parent") else pointing.pictures[0]
         card = _card(key, picture, question, reading, several=len(question.pictures) > 1)
         draft = Draft(
             route="run",
@@ -421,6 +400,48 @@ class Answerer:
         draft = Draft(route="no record", text=text, evidence=[_missing_evidence("picture")])
         return draft
 
+    def _because(self, cause: Cause, hits: Sequence[Hit], question: Question, picture: SeenPicture) -> Draft:
+        """Why something is in a picture or not: what the prompt says of it, and what settles the rest."""
+        prompt = evidence.fact("prompt", picture)
+        titled = title_of(picture)
+        names = " and ".join(f"“{evidence.shown(word, 30)}”" for word in (cause.unasked or cause.asked)[:3])
+        held = [_run_evidence(prompt, picture)]
+        if cause.asked and (cause.lacking or not cause.unasked) and cause.number is None:
+            asked = " and ".join(f"“{evidence.shown(word, 30)}”" for word in cause.asked[:3])
+            text = f"The prompt did ask for {asked}: {titled}."
+            if not cause.lacking and not cause.disowned:
+                text += " That pulled on the canvas at every step."
+            passage, change = ("failures/missing-objects", "seed") if cause.lacking else (REASONS, "without")
+        elif cause.number is not None and not cause.lacking:
+            text = f"The prompt, {titled}, does not say “{evidence.shown(cause.number, 12)}”."
+            passage, change = "failures/counting", "seed"
+        else:
+            seed = evidence.fact("seed", picture)
+            held.append(_run_evidence(seed, picture))
+            text = f"Nothing in the prompt says {names}: it was {titled}."
+            if cause.lacking:
+                text += " So nothing pulled the picture that way. Ask for it, and the next one will be."
+                return Draft(route="run", text=text, evidence=held, picture=picture.id)
+            text += (
+                f" What words leave open was settled by the noise, drawn from seed {seed.quote}, and by what was usual in "
+                "training."
+            )
+            passage, change = "failures/surprises-and-extras", "seed"
+        near = hits[0] if hits[0].domain == "passage" and hits[0].score >= LEAST_PART else None
+        if near is not None and near.key.startswith("failures/") and (cause.lacking or near.key not in OF_LACK):
+            passage = near.key
+        known = self._passages[passage]
+        more = " ".join(sentences(known.text)[: 2 if passage != REASONS else 1])
+        draft = Draft(route="both", text=f"{text} {more}", evidence=held, picture=picture.id)
+        self._cite(draft, known, more)
+        word = cause.asked[-1] if change == "without" else ""
+        draft.offer = experiments.plan(change, word, picture)
+        if (done := experiments.finished(draft.offer, picture)) is not None:
+            draft.figure, draft.offer = Figure(kind="experiment", picture=picture.id, job=done.job), None
+            draft.text += f" That was tried. {done.summary}"
+            draft.evidence.append(_experiment_evidence(done, picture))
+        return draft
+
     # --- what is not there ---------------------------------------------------------------------
 
     def _missing(self, best: Hit, pointing: Pointing) -> Draft:
@@ -480,7 +501,7 @@ class Answerer:
         draft.text = f"{draft.text}\n\n{first}"
         self._cite(draft, passage, first)
         general = next(
-            (hit for hit in hits if hit.domain == "passage" and hit.key != passage.id and hit.score >= REASON), None
+            (hit for hit in hits if hit.domain == "passage" and hit.key != passage.id and hit.score >= LEAST_PART), None
         )
         if general is not None:
             more = " ".join(sentences(self._passages[general.key].text)[:2])
@@ -501,66 +522,22 @@ def _thing(phrase: str) -> str:
     return " ".join(kept) if any(word not in FIELDS and word not in STOP for word in kept) else ""
 
 
+def _of_the_field(word: str, hit: Hit) -> bool:
+    """Whether a word is one that people use of this field ("the latents", "the chip"), and so names no picture."""
+    return stem(word) in {stem(known) for text in (hit.key, *hit.entry.questions) for known in words(text)}
+
+
+def _correct(draft: Draft, picture: SeenPicture, reading: Reading, best: Hit) -> None:
+    """Say first what the question takes for granted and the record denies."""
+    wrong = premises.corrections(picture, reading.text, best.key if best.domain == "facts" else None)
+    if not wrong:
+        return
+    draft.text = f"{' '.join(sentence for _, sentence in wrong)} {draft.text}"
+    draft.evidence = [*(_run_evidence(card, picture) for card, _ in wrong), *draft.evidence]
+    draft.route = "both" if draft.route == "knowledge" else draft.route
+
+
 # --- deciding ------------------------------------------------------------------------------------
-
-
-def fields_named(reading: Reading) -> frozenset[str]:
-    """The fields of a record that a question calls by their own words; none where it asks what such a field is."""
-    if DEFINING.search(reading.core):
-        return frozenset()
-    return frozenset(key for key, pattern in FIELD_WORDS.items() if pattern.search(reading.text))
-
-
-def kept_to(topic: str, hits: Sequence[Hit]) -> list[Hit]:
-    """The hits, with passages of the topic that was talked of raised."""
-    raised = [replace(hit, score=hit.score + SAME_TOPIC) if hit.key.startswith(f"{topic}/") else hit for hit in hits]
-    return sorted(raised, key=lambda hit: -hit.score)
-
-
-def weighed(hits: Sequence[Hit], reading: Reading, pointing: Pointing) -> list[Hit]:
-    """The hits with what the form of the question says for and against each kind."""
-    shifts = {"passage": 0.0, "facts": 0.0, "missing": 0.0, "acts": 0.0, "talk": 0.0}
-    if not pointing.pictures:
-        shifts |= {"facts": 0.10 if OWN_ONE.search(reading.text) else -0.03, "acts": -0.10}
-    elif pointing.explicit or pointing.called:
-        shifts["facts"] += 0.05
-        shifts["acts"] += 0.02
-    if reading.about_a_run and pointing.pictures:
-        shifts["facts"] += 0.03
-        shifts["missing"] += 0.02
-    named = fields_named(reading) if pointing.pictures else frozenset()
-    long = len(words(reading.core))
-    definite = bool(named) and (long <= CURT or (bool(DEFINITE.search(reading.core)) and long <= BRIEF))
-    if named and numbers(reading.text) and premises.YES_NO.search(reading.text):
-        shifts["facts"] += CLAIMED  # a value is put into the record's mouth
-    if reading.general and not pointing.explicit and not reading.about_a_run and not definite:
-        shifts["passage"] += 0.04
-    if reading.why and not pointing.explicit and not pointing.called:
-        shifts["passage"] += 0.03
-    if len(pointing.pictures) >= 2 and COMPARING.search(reading.text):
-        shifts["facts"] += 0.08
-    alone = {"compare"} if len(pointing.pictures) < 2 and not COMPARING.search(reading.text) else set()
-    if reading.context and (reading.why or reading.judging):
-        shifts["passage"] += 0.08  # the fact has been told already
-    if (
-        reading.context
-        and not reading.why
-        and not reading.judging
-        and (pointing.explicit or reading.about_a_run)
-        and pointing.pictures
-    ):
-        shifts["facts"] += 0.10
-    moved = [
-        replace(
-            hit,
-            score=hit.score
-            + shifts[hit.domain]
-            + (NAMED + 0.04 * definite) * (hit.domain == "facts" and hit.key in named)
-            - NAMED * (hit.domain == "facts" and hit.key in alone),
-        )
-        for hit in hits
-    ]
-    return sorted(moved, key=lambda hit: -hit.score)
 
 
 def figure_of(passage: Passage, picture: SeenPicture) -> Figure | None:
@@ -687,7 +664,11 @@ def known_pictures(pictures: Sequence[SeenPicture], most: int = 8) -> str:
     """The pictures that can be seen, in one sentence; nothing where there are none."""
     if not pictures:
         return ""
-    listed = ", ".join(f"picture {picture.id} {title_of(picture)}" for picture in pictures[-most:])
+    several = len({picture.owner for picture in pictures}) > 1
+    listed = ", ".join(
+        f"picture {picture.id} {title_of(picture)}" + (f" by {evidence.shown(picture.owner, 40)}" if several else "")
+        for picture in pictures[-most:]
+    )
     return f"There {'is' if len(pictures) == 1 else 'are'} {listed}."
 
 
@@ -699,6 +680,22 @@ def _listed(pictures: Sequence[SeenPicture]) -> list[Evidence]:
         Evidence(kind="run", ref=f"picture {picture.id}: count", quote=f"{picture.run.request.prompt} ({counts})")
         for picture in pictures
     ]
+
+
+def _made_of(picture: SeenPicture, question: Question) -> SeenPicture:
+    """The picture, or what was made of it, where it goes on from none: "how much of the first one did you keep?"."""
+    later = (other for other in question.pictures if picture.parent is None and other.parent == picture.id)
+    return next(later, picture)
+
+
+def _absent(name: str, pictures: Sequence[SeenPicture]) -> Draft:
+    """A picture is spoken of that is not here."""
+    text = (
+        f"{evidence.NO_RECORD} Among the pictures that I can see here none was asked for with "
+        f"“{evidence.shown(name, 40)}”. {known_pictures(pictures)}"
+    )
+    kept = [_missing_evidence(f"a picture of “{name}”"), *_listed(pictures)]
+    return Draft(route="no record", text=text, evidence=kept)
 
 
 def _said(question: Question) -> Draft:

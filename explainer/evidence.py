@@ -437,7 +437,8 @@ def _created(picture: SeenPicture, subject: str) -> Fact:
 
 def _owner(picture: SeenPicture, subject: str) -> Fact:
     name = shown(picture.owner, 60)
-    text = f"You asked for it, {name}." if picture.mine else f"{name} asked for it."
+    what = "it" if subject == "It" else subject
+    text = f"You asked for {what}, {name}." if picture.mine else f"{name} asked for {what}."
     text += f" The model “{shown(picture.run.model)}” painted it."
     return Fact(
         key="owner",
@@ -740,6 +741,8 @@ TALK: Final = {
     "help": "Ask me about any picture here: its seed, steps, words, how it came out of the noise, how two "
     "pictures differ. Ask how image models "
     "work, or how their way of making pictures compares with yours. I answer from the record and name my sources.",
+    "self": "I am Darkroom: a program that talks with you here, and beside it an image model that paints. A small team wrote "
+    "it, and no person sits behind it. Ask how either of the two works.",
     "bye": "Goodbye! The record keeps until you delete it.",
 }
 

@@ -23,9 +23,12 @@ NOT_A_PICTURE: Final = (
     r"|prompt|night|week|year|month|day|line|row|opinion))"
 )
 ORDINAL: Final = re.compile(rf"\b({'|'.join(ORDINALS)})\b{NOT_A_PICTURE}")
-NUMBERED: Final = re.compile(r"(?:\b(?:picture|image|pic|number|no\.?|nr\.?)\s*#?\s*|#)(\d+)\b")
+NUMBERED: Final = re.compile(
+    r"(?:\b(?:picture|image|pic|number|no\.?|nr\.?)\s*#?\s*|#)(\d+)\b"
+    r"|\b(?:picture|image|pic|number|nr\.?)\s+(one|two|three|four|five|six|seven|eight|nine|ten)\b"
+)
 BEFORE: Final = re.compile(
-    r"\b(?:one|picture|image)\s+before(?:\s+(?:the|my)\s+(\w+)|\s+(?:that|this|it))?|\bprevious\b|\bbefore that\b"
+    r"\b(?:one|picture|image)\s+(?:(?:i|we|you) (?:made|did|asked for|had) (?:just |right )?)?before(?:\s+(?:the|my)\s+(\w+)|\s+(?:that|this|it))?|\bprevious\b|\bbefore that\b"
 )
 TWO: Final = re.compile(
     r"\b(?:both|(?:these|those|the|my|our|your) two|two pictures|two of (?:mine|them)|last two|previous two|each other"
@@ -42,6 +45,7 @@ NAMED: Final = re.compile(
     r"\b(?:the|my|your)\s+(?:\w+\s+)??([a-z]{3,})(?:'s)?\s*(?:picture|one|image|pic|have|has|had|get|got"
     r"|use|used|take|took|need|needed|made|run|\?|$)"
 )
+VERBAL: Final = ("ed", "ing")
 # words after "the" that name no thing in a picture
 FIELDS: Final = frozenset(
     [
@@ -120,6 +124,11 @@ FIELDS: Final = frozenset(
         "people",
         "network",
         "processor",
+        "chip",
+        "difference",
+        "sentence",
+        "become",
+        "upload",
         "computer",
         "machine",
         "gpu",
@@ -219,6 +228,14 @@ FIELDS: Final = frozenset(
         "software",
         "internet",
         "web",
+        "sharpening",
+        "smoothing",
+        "upscaling",
+        "repair",
+        "scheduler",
+        "middle",
+        "left",
+        "right",
         "world",
     ]
 )
@@ -313,7 +330,8 @@ def _mentions(
         by_words = [] if before.group(1) else by_words
     found += by_words
     for match in NUMBERED.finditer(low):
-        found += [(match.start(), picture) for picture in _numbered(int(match.group(1)), pictures)]
+        number = int(match.group(1) or SMALL_NUMBERS[match.group(2)])
+        found += [(match.start(), picture) for picture in _numbered(number, pictures)]
     for match in ORDINAL.finditer(low):
         if before is not None and before.start() <= match.start() < before.end():
             continue
@@ -361,7 +379,7 @@ def named_absent(low: str, pictures: Sequence[SeenPicture]) -> str | None:
     owners = {picture.owner.lower() for picture in pictures}
     for match in NAMED.finditer(low):
         word = match.group(1)
-        if word in FIELDS or word in STOP or word in SMALL_NUMBERS or word in owners:
+        if word in FIELDS or word in STOP or word in SMALL_NUMBERS or word in owners or word.endswith(VERBAL):
             continue
         if stem(word) not in known:
             return word

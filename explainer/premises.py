@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from explainer.evidence import Fact, said_words, shown
+from explainer.evidence import Fact, fact, said_words, shown
 from explainer.language import STOP, numbers, plain, stem, words
 from explainer.messages import SeenPicture
 
@@ -19,6 +19,28 @@ YES_NO: Final = re.compile(
     r"|wasn't it|don't you|confirm)\b[\s?!.,]*(?:please)?[\s?!.]*$",
     re.IGNORECASE,
 )
+CLAUSE: Final = re.compile(r"[,;:.?!](?:\s|$)|\bso\b|\bbut\b")
+SUPPOSED: Final = re.compile(  # what might be, or holds in general: nothing is claimed of the run
+    r"\b(?:if|would|could|should|instead|try|more|fewer|less|another|next time|let's|rather|suppose|imagine|will|enough|mean"
+    r"|means|better|worse|difference|usually|models?|make it|do it|redo|give me|can you|want)\b"
+)
+OF_THE_RUN: Final = re.compile(
+    r"\b(?:did|was|were|used?|ran|run|took|take|made|had|has|since|because|given|with|chose|choose|picked|set|gave|painted"
+    r"|drew|rendered|needed?)\b"
+)
+CLAIMS: Final = {
+    "steps": re.compile(
+        r"(?<![\w.])(\d{1,4})\s*(?:denoising |diffusion |sampling )?(?:steps|iterations|passes|rounds)\b"
+        r"|\bsteps\s+(?:were|was|=|of)\s+(\d{1,4})\b"
+    ),
+    "seed": re.compile(r"\bseed\s*(?:number|no\.?|was|is|of|=|:|to|being)*\s*(\d{1,10})\b"),
+    "guidance": re.compile(
+        r"\b(?:guidance|cfg)(?: scale)?(?: cfg)?\s*(?:was|is|of|at|=|:|to|set to|being)*\s*(\d{1,3}(?:\.\d+)?)\b"
+    ),
+    "size": re.compile(r"\b(\d{2,5})\s*(?:x|by)\s*(\d{2,5})\b"),
+}
+LABELS: Final = {"steps": "steps", "seed": "for the seed", "guidance": "for the guidance", "size": "pixels"}
+GRAPHICS_CARD: Final = re.compile(r"\bon (?:a |the |your |an |my )?(?:gpu|graphics card|nvidia|rtx|cuda)\b")
 POINTERS: Final = re.compile(
     r"(?:\b(?:picture|image|pic|number|step|frame|no\.?|in|after|at step)\s*#?\s*|#)\d+\b", re.IGNORECASE
 )
@@ -90,6 +112,30 @@ def lead(fact: Fact, picture: SeenPicture, text: str) -> str:
     if fact.names:
         return _of_names(fact, low)
     return ""
+
+
+def corrections(picture: SeenPicture, text: str, besides: str | None) -> list[tuple[Fact, str]]:
+    """What a question takes for granted about the run and the record denies, whatever else it asks.
+
+    Each is the card of a field and a sentence that says how it was. `besides` is the field that is answered anyway.
+    """
+    found: list[tuple[Fact, str]] = []
+    for clause in CLAUSE.split(plain(text).lower()):
+        if SUPPOSED.search(clause) or not OF_THE_RUN.search(clause):
+            continue
+        for key, pattern in CLAIMS.items():
+            match = pattern.search(clause)
+            if match is None or key == besides:
+                continue
+            card = fact(key, picture)
+            said = [float(group) for group in match.groups() if group]
+            if said and all(abs(value - held) > 1e-6 for value in said for held in card.numbers):
+                named = " x ".join(f"{value:g}" for value in said)
+                found.append((card, f"It was {card.short} {LABELS[key]}, not {named}."))
+        graphics = GRAPHICS_CARD.search(clause)
+        if graphics is not None and besides != "device" and picture.run.device.startswith("cpu"):
+            found.append((fact("device", picture), "It ran on the processor, without a graphics card."))
+    return list({card.key: (card, sentence) for card, sentence in found}.values())
 
 
 def named_step(text: str) -> int | None:

@@ -59,6 +59,9 @@ AWAY: Final = re.compile(r"\b(?:without|leave|left|leaving|drop|remove|take out|
 MOST_SWAPS: Final = 4
 MOST_BACK: Final = 3  # questions that one may lean on, one after the other
 MASKED: Final = 0.92  # what a question counts that names a picture by what it shows, beside the one that does not
+NAMING: Final = (
+    0.94  # what any reading counts that speaks of things which the pictures show, beside the one that does not
+)
 SHORT: Final = 8  # words; a longer question says itself what it is about
 
 
@@ -100,7 +103,9 @@ def read(question: Question, spelling: Spelling) -> Reading:
         }
     generic = _without_names(masked, question)
     if generic != masked:
-        variants[generic] = 0.97
+        if not AWAY.search(core):
+            variants = {variant: min(weight, NAMING) for variant, weight in variants.items()}
+        variants[generic] = 1.0
     if context:
         context = _masked(context, question)
         swapped = _swapped(context, text) if not _pointers(question) & set(content(core)) else []

@@ -18,6 +18,8 @@ from tests.explainer.exam.scenes import BEGINNING, question
 QUESTIONS = Path(__file__).parent / "questions.txt"
 EVERYDAY = Path(__file__).parent / "everyday.txt"
 FRESH = Path(__file__).parent / "fresh.txt"
+SPOKEN = Path(__file__).parent / "spoken.txt"
+MARKET = Path(__file__).parent / "market.txt"
 KINDS = ("run", "pointing", "compare", "missing", "premise", "follow-up", "knowledge", "human", "experiment", "copy")
 SEPARATOR = re.compile(r"\s\|(?:\s|$)")
 CHATTER = re.compile(r"^([A-Z][a-z]+): (.*)$")  # what another person says, to nobody
