@@ -145,7 +145,7 @@ def _given_away(reading: Reading, pointing: Pointing) -> set[str]:
     return {
         key
         for key, pattern in GIVEN_AWAY
-        if (pointing.explicit or key == "strip" or (pointing.called and key == "owner"))
+        if (pointing.explicit or key in {"strip", "count"} or (pointing.called and key == "owner"))
         and pattern.search(reading.core)
     }
 

@@ -39,7 +39,7 @@ def test_a_number_is_wondered_at() -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["why do models mess up hands", "why is it so slow", "how many steps?", "why did you start from noise", "is it red?"],
+    ["why do models mess up hands", "why is it so slow", "how many steps?", "why start from noise", "is it red?"],
 )
 def test_questions_about_runs_and_models_ask_for_no_cause(asked: str) -> None:
     assert read_cause(asked, FOX) is None
