@@ -308,7 +308,7 @@ class Answerer:
             return _absent(pointing.absent, question.pictures)
         if key == "said":
             return _said(question)
-        if key == "count":
+        if key == "count" or (key == "owner" and WHOSE.search(reading.core)):
             return _count(question)
         if not pointing.pictures:
             return self._no_picture(hits, key)

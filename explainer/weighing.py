@@ -92,7 +92,6 @@ Shifts = defaultdict[Domain, float]
 GIVEN_AWAY: Final = (  # fields that the form of a question gives away, wherever the look-up puts them
     ("strip", FIRST_SEEN),
     ("owner", OWNED),
-    ("count", WHOSE),
     ("parent", MADE_FROM),
     ("compare", SIDE_BY_SIDE),
 )
@@ -145,7 +144,7 @@ def _given_away(reading: Reading, pointing: Pointing) -> set[str]:
     return {
         key
         for key, pattern in GIVEN_AWAY
-        if (pointing.explicit or key in {"strip", "count"} or (pointing.called and key == "owner"))
+        if (pointing.explicit or key == "strip" or (pointing.called and key == "owner"))
         and pattern.search(reading.core)
     }
 
