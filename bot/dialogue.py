@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 QUOTE_LIMIT = 300  # characters of a question that is shown above its answer
 THREAD_NAME_LIMIT = 60
 THREAD_HELLO = "Ask me anything about this picture, or say what to draw."
-THREAD_MENTION = " I only hear messages here that mention me, or that reply to one of mine."
+HEARS_LITTLE = "I only hear messages here that mention me, or that reply to one of mine."
+CONTENT_LIMIT = 1_990  # characters of a message, with a few to spare
 NOTE_LIMIT = 1_900  # characters above a picture to come
 _PICTURE = re.compile(r"^darkroom:(?:again|strip|original|delete|ask|talk|lineage):(\d+)$")
 
@@ -191,7 +192,7 @@ class Dialogue:
             if reply.trial is not None:
                 await self._try_for(message, reply.trial)
             elif reply.request is not None:
-                note = await self._note(reply.request, reply.onward)
+                note = _with_line(await self._note(reply.request, reply.onward), await self._hears(message, reply))
                 await self._bot.delivery.reply(message, reply.request, reply.origin, note)
             else:
                 await self._answer(message, reply)
@@ -199,8 +200,23 @@ class Dialogue:
     async def _answer(self, message: discord.Message, reply: Reply) -> None:
         """Answer a message in words."""
         reference = message.to_reference(fail_if_not_exists=False)
-        sent = await message.channel.send(**await self._looks(reply), reference=reference, mention_author=False)
+        looks = await self._looks(reply)
+        looks["content"] = _with_line(looks["content"], await self._hears(message, reply))
+        sent = await message.channel.send(**looks, reference=reference, mention_author=False)
         await self._carried(reply, sent.id)
+
+    async def _hears(self, message: discord.Message, reply: Reply) -> str | None:
+        """What the bot hears where the message stands, if that is little and was not said there yet.
+
+        It is said once on a server, and once in each thread; the bot's own begin with it.
+        """
+        if message.guild is None or self._bot.intents.message_content:
+            return None
+        thread = message.channel if isinstance(message.channel, discord.Thread) else None
+        if thread is not None and thread.owner_id == message.guild.me.id:
+            return None
+        spoken_to = await self._bot.memory.spoken_to(viewer_in(message), thread=thread is not None, before=reply.turn)
+        return None if spoken_to else HEARS_LITTLE
 
     async def _note(self, request: GenerationRequest, onward: Onward | None) -> str | None:
         """What is told above a picture to come: the change, by which method and from which picture; unknown words."""
@@ -335,7 +351,7 @@ class Dialogue:
         whole = await partial.fetch_message(message.id)
         thread = whole.thread or await whole.create_thread(name=name)
         hears = self._bot.intents.message_content
-        hello = THREAD_HELLO + ("" if hears else THREAD_MENTION)
+        hello = THREAD_HELLO + ("" if hears else f" {HEARS_LITTLE}")
         await thread.send(hello)
         viewer = viewer_of(interaction)
         viewer = type(viewer)(**vars(viewer) | {"channels": (str(thread.id), *viewer.channels)})
@@ -380,6 +396,13 @@ class Dialogue:
         if name not in self._passages:
             raise NotThere("That passage is not there any more.")
         return self._passages[name]
+
+
+def _with_line(text: str | None, line: str | None) -> str | None:
+    """The text of a message with a line in small print below it, where there is room."""
+    if line is None or len(text or "") + len(line) > CONTENT_LIMIT:
+        return text
+    return f"{text}\n-# {line}" if text else f"-# {line}"
 
 
 async def starting_picture_in(attachments: Sequence[discord.Attachment]) -> bytes | None:

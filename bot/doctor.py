@@ -253,12 +253,7 @@ def look_at_discord(settings: Settings) -> list[Finding]:
     if settings.discord_token is None:
         sentence = "DISCORD_TOKEN is not set, so `make run` opens the playground; set it to put Darkroom on Discord."
         return [Finding("token", Mark.ADVICE, sentence)]
-    intents = Finding(
-        "intents",
-        Mark.ADVICE,
-        "Switch on “Message Content Intent” for the bot at https://discord.com/developers/applications if it is to "
-        "follow a thread; mentions, replies and direct messages work without it.",
-    )
+    intents = look_at_intents(hears_everything=settings.hears_everything)
     if not plausible_token(settings.discord_token.get_secret_value()):
         cure = "copy the bot's token (not its client secret) from https://discord.com/developers/applications"
         return [
@@ -266,6 +261,23 @@ def look_at_discord(settings: Settings) -> list[Finding]:
             intents,
         ]
     return [Finding("token", Mark.OK, "DISCORD_TOKEN is set and looks like a bot's token."), intents]
+
+
+def look_at_intents(*, hears_everything: bool) -> Finding:
+    """Which messages the bot can read."""
+    where = "“Message Content Intent” for it at https://discord.com/developers/applications"
+    always = "direct messages, messages that mention it, and replies to its own that ping it"
+    if hears_everything:
+        sentence = (
+            f"The bot reads {always}, and all of the threads that it opens; for these switch on {where}, "
+            "or Discord refuses its connection."
+        )
+        return Finding("intents", Mark.OK, sentence)
+    sentence = (
+        f"The bot reads {always}, and nothing else; if it is to follow whole threads, switch on {where} "
+        "and set DARKROOM_MESSAGE_CONTENT=true."
+    )
+    return Finding("intents", Mark.ADVICE, sentence)
 
 
 def plausible_token(token: str) -> bool:

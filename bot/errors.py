@@ -3,7 +3,8 @@
 BotError                 base of every error of this package; `str(error)` is one sentence fit for a user
 ├── UserMistake          what the person who runs the program can put right; the program ends with status 2
 │   ├── SettingsError    a setting has a value that does not work
-│   └── TokenRefused     Discord does not accept the bot's token
+│   ├── TokenRefused     Discord does not accept the bot's token
+│   └── IntentRefused    Discord does not let the bot read all messages
 ├── DiscordUnreachable   there is no way to Discord
 ├── NotAllowed           the person who pressed or typed may not do this
 └── NotThere             what the person points at is gone
@@ -50,6 +51,16 @@ class TokenRefused(UserMistake):
         super().__init__(
             "Discord refused the token in DISCORD_TOKEN; copy the bot's current token from "
             "https://discord.com/developers/applications, or unset it to use the playground."
+        )
+
+
+class IntentRefused(UserMistake):
+    """Discord does not let the bot read all messages."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Discord does not let the bot read all messages; switch on “Message Content Intent” for it at "
+            "https://discord.com/developers/applications, or unset DARKROOM_MESSAGE_CONTENT."
         )
 
 

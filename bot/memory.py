@@ -137,6 +137,14 @@ class Memory:
             found = await people.find(connection, person.source, person.external_id)
         return found is not None and found.id == turn.person_id
 
+    async def spoken_to(self, viewer: Viewer, *, thread: bool, before: int) -> bool:
+        """Whether people have written to Darkroom on this server (`thread`: in this thread) before that turn."""
+        async with self._database.reading() as connection:
+            channel = viewer.channels[0] if thread else None
+            return await conversations.spoken_to(
+                connection, viewer.source, guild=viewer.guild, channel=channel, before=before
+            )
+
     async def stands_on(self, turn_id: int) -> list[EvidenceRow]:
         """What a turn stands on. Whoever asks for it by id must have been handed that id."""
         async with self._database.reading() as connection:

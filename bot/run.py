@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from bot.client import create_bot
-from bot.errors import SUCCESS, DiscordUnreachable, TokenRefused, UserMistake
+from bot.errors import SUCCESS, DiscordUnreachable, IntentRefused, TokenRefused, UserMistake
 from bot.lock import hold_lock
 from bot.parts import Parts, open_parts
 from bot.settings import Settings
@@ -79,7 +79,7 @@ async def run_bot(
     """Connect the bot and keep it connected until `stopping` is set. `forget` hears of who is forgotten everywhere.
 
     Raises:
-        TokenRefused, DiscordUnreachable: it could not log in.
+        TokenRefused, IntentRefused, DiscordUnreachable: it could not log in.
     """
     async with create_bot(settings, parts=parts) as bot:
         bot.forgotten += [forget] if forget is not None else []
@@ -92,6 +92,8 @@ async def run_bot(
             await connection
         except discord.LoginFailure as error:
             raise TokenRefused from error
+        except discord.PrivilegedIntentsRequired as error:
+            raise IntentRefused from error
         except (aiohttp.ClientError, discord.DiscordServerError, OSError) as error:
             raise DiscordUnreachable from error
 

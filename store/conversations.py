@@ -162,6 +162,21 @@ async def by_message(connection: AsyncConnection, source: str, message: str) -> 
     return next(iter(await read_turns(connection, query)), None)
 
 
+async def spoken_to(
+    connection: AsyncConnection, source: str, *, guild: str | None, channel: str | None, before: int
+) -> bool:
+    """Whether people have written messages to Darkroom in a server, or (not None) in one channel, before that turn.
+
+    What was asked for by a command is no such message: its turn is carried by Darkroom's own.
+    """
+    place = conversations.c.guild == guild if channel is None else conversations.c.channel == channel
+    there = select(conversations.c.id).where(conversations.c.source == source, place)
+    by_command = exists().where(jobs.c.turn_id == turns.c.id, jobs.c.place["message"].as_string() == turns.c.message)
+    written = and_(turns.c.person_id.is_not(None), turns.c.message.is_not(None), turns.c.id < before, ~by_command)
+    query = select(turns.c.id).where(turns.c.conversation_id.in_(there), written).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 async def recent(connection: AsyncConnection, viewer: Viewer, *, limit: int) -> list[TurnRow]:
     """The latest turns of the channel that the viewer may be told of, the oldest of them first."""
     place = select(conversations.c.id).where(

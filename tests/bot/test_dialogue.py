@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from bot.cogs.chat import EMPTY, TOO_FAST
-from bot.dialogue import THREAD_HELLO, THREAD_MENTION
+from bot.dialogue import HEARS_LITTLE, THREAD_HELLO
 from bot.pace import MOST
 from bot.playground import Person
 from bot.playground.interactions import Interaction
@@ -292,13 +292,38 @@ async def test_without_the_intent_a_thread_hears_what_mentions_the_bot_and_says_
     picture = await room.picture()
     await room.answer(room.ann, await room.ann.click(picture, label="Talk about this"))
     thread = next(channel for channel in room.world.channels.values() if channel.thread)
-    assert room.said(thread.id)[0].content == THREAD_HELLO + THREAD_MENTION
+    assert room.said(thread.id)[0].content == f"{THREAD_HELLO} {HEARS_LITTLE}"
     await room.ann.send("why is it red?", channel=thread.id)
     await room.ann.send(f"{room.mention} why a fox?", channel=thread.id)
     await room.answers(2, thread.id)
     await room.ann.send("and where?", channel=thread.id, reply_to=room.said(thread.id)[1])
     await room.answers(3, thread.id)
     assert [question.text for question in room.stage.reader.questions] == ["why a fox?", "and where?"]
+
+
+async def test_without_the_intent_the_first_reply_on_a_server_says_what_is_heard(deaf_room: Room) -> None:
+    room = deaf_room
+    await room.driver.slash("ann", prompt="a red fox")
+    await room.ann.send("what is a seed?", channel="dm")
+    assert HEARS_LITTLE not in (await room.answers(1, "dm"))[0].content, "all is heard there"
+    await room.ann.send(f"{room.mention} what is a seed?")
+    await room.bob.send(f"{room.mention} what is noise?")
+    said = [message.content for message in (await room.answers(3))[1:]]
+    assert sum(content.endswith(f"\n-# {HEARS_LITTLE}") for content in said) == 1
+    assert HEARS_LITTLE not in str(await room.turns()), "it is no part of the answer"
+    await room.driver.restart()
+    await room.bob.send(f"{room.mention} what is guidance?")
+    assert HEARS_LITTLE not in (await room.answers(4))[3].content, "that was said already"
+    thread = room.bob.start_thread("ours", message=room.said()[-1])
+    for number, asked in enumerate(("draw me a red fox", "draw me an owl"), 1):
+        await room.bob.send(f"{room.mention} {asked}", channel=thread.id)
+        await room.answers(number, thread.id)
+    assert [message.content for message in room.said(thread.id)] == [f"-# {HEARS_LITTLE}", ""]
+
+
+async def test_with_the_intent_nothing_is_said_of_what_is_heard(room: Room) -> None:
+    await room.ann.send(f"{room.mention} what is a seed?")
+    assert HEARS_LITTLE not in (await room.answers(1))[0].content
 
 
 # --- commands, menus and forms -------------------------------------------------------------------

@@ -16,8 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bot.errors import TokenRefused, exit_status
+from bot.errors import IntentRefused, TokenRefused, exit_status
 from bot.playground import Playground
+from bot.playground.gateway import Intent
 from bot.run import run_bot
 from tests.bot.conftest import Stage
 from tests.darkroom_process import PATIENCE, environment
@@ -117,6 +118,16 @@ def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> No
 def test_a_setting_that_does_not_work_is_one_sentence(tmp_path: Path) -> None:
     done = run(tmp_path, DARKROOM_PROGRESS_INTERVAL="fast")
     assert done.returncode == 2 and is_one_sentence(done.stderr) and "DARKROOM_PROGRESS_INTERVAL" in done.stderr
+
+
+async def test_an_intent_that_is_not_switched_on_is_one_sentence(stage: Stage) -> None:
+    await stage.open()
+    settings = stage.settings.model_copy(update={"message_content": True})
+    async with Playground(granted_intents=Intent(0)).connected() as playground:
+        with pytest.raises(IntentRefused) as caught:
+            await run_bot(settings, stage.parts, playground.bot_token, asyncio.Event())
+    await stage.close()
+    assert exit_status(caught.value) == 2 and "switch on “Message Content Intent”" in str(caught.value)
 
 
 async def test_a_token_that_discord_refuses_is_one_sentence(stage: Stage) -> None:

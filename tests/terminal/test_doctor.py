@@ -96,6 +96,20 @@ def test_a_token_is_judged_by_its_shape(token: str, mark: doctor.Mark) -> None:
     assert "Message Content Intent" in intents.sentence
 
 
+@pytest.mark.parametrize(
+    ("told", "mark", "words"),
+    [
+        (None, doctor.Mark.ADVICE, "and nothing else; if it is to follow whole threads, switch on"),
+        (False, doctor.Mark.ADVICE, "set DARKROOM_MESSAGE_CONTENT=true"),
+        (True, doctor.Mark.OK, "and all of the threads that it opens; for these switch on"),
+    ],
+)
+def test_which_messages_the_bot_reads_is_told_by_what_is_set(told: bool | None, mark: doctor.Mark, words: str) -> None:
+    _, intents = doctor.look_at_discord(load_settings(discord_token=TOKEN, message_content=told))
+    assert intents.mark is mark and words in intents.sentence
+    assert "direct messages, messages that mention it, and replies to its own that ping it" in intents.sentence
+
+
 async def test_what_is_no_database_is_missing_and_kept(tmp_path: Path) -> None:
     (tmp_path / "d.sqlite3").write_bytes(b"not a database at all, only words" * 100)
     found = await doctor.look_at_database(f"sqlite+aiosqlite:///{tmp_path}/d.sqlite3")
