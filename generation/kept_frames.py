@@ -1,8 +1,9 @@
 """Decoded steps of runs: kept beside the trajectory that they come from, else decoded by a worker.
 
 A decoder is about as heavy as a denoising step, so a strip of eight frames takes longer than several steps whoever
-decodes it. The frames of a strip are decoded once and kept from then on: when they are asked for, or before, one at a
-time, whenever no worker has anything else to do (`go_on_ahead`). Knows no jobs and no front end.
+decodes it. Frames are decoded once and kept from then on: when they are asked for, and those of a strip before, one at
+a time, whenever no worker has anything else to do (`go_on_ahead`). What is kept of a run has its whole strip. Knows no
+jobs and no front end.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class KeptFrames:
         self._left: set[int] = set()  # pictures of which no frame could be decoded ahead
 
     async def of(self, row: PictureRow, steps: Sequence[int], *, noisy: bool, keep: bool) -> tuple[Frame, ...]:
-        """These steps of the picture's run. With `keep`, those that a strip has are kept from now on.
+        """These steps of the picture's run. With `keep` they are kept from now on, unless its strip is yet to be.
 
         Raises:
             GenerationError: its steps were not kept, or no worker could decode them.
@@ -70,9 +71,8 @@ class KeptFrames:
         if lacking:
             decoded = {frame.step: frame for frame in await self._decode(row, lacking, noisy=noisy)}
             found |= decoded
-            of_strip = [decoded[step] for step in _strip_steps(row) if step in decoded]
-            if keep and of_strip:
-                self._keep_beside(row, of_strip)
+            if keep and found.keys() >= set(_strip_steps(row)):
+                self._keep_beside(row, list(decoded.values()))
         return tuple(found[step] for step in dict.fromkeys(steps) if step in found)
 
     async def go_on_ahead(self, models: Collection[str]) -> bool:

@@ -433,8 +433,8 @@ async def test_who_asks_to_be_forgotten_is_asked_and_then_forgotten_with_their_m
 
 async def test_my_data_is_everything_that_is_kept_and_privacy_says_it_in_words(room: Room) -> None:
     await room.picture(prompt="a zephyrfox")
-    await room.stage.parts.studio.frames(1, (1, 2))
-    await room.driver.until(lambda: any(room.stage.settings.data.rglob("*.frames")))
+    await room.stage.bot.conversation.strip(1)
+    await room.driver.until(lambda: not room.stage.parts.studio._frames._keeping)
     message = await room.answer(room.ann, await room.ann.slash("mydata"))
     with zipfile.ZipFile(io.BytesIO(await _file(room, message))) as archive:
         names = archive.namelist()

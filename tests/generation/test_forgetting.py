@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, String, Table
 
+from generation.pictures.strip import strip_steps
 from generation.queue import Owner
 from generation.queue import Place as Asked
 from generation.studio import Origin
@@ -73,7 +74,7 @@ async def fill(house: House, channel: str, guild: str | None, word: str) -> None
 
     told = await house.news.until(JobDone, job.id)
     before = await house.count_frames()
-    await house.studio.frames(told.picture.id, (1, 10))
+    await house.studio.frames(told.picture.id, strip_steps(told.picture.run))
     await house.frames_kept(before + 1)
     async with house.database.writing() as connection:
         ann = await people.find(connection, ANN.source, ANN.external_id)

@@ -159,17 +159,22 @@ async def test_a_picture_whose_steps_cannot_be_decoded_is_tried_once_and_holds_u
 # --- when they are asked for ----------------------------------------------------------------------------
 
 
-async def test_frames_of_a_strip_are_kept_once_asked_for_and_others_are_not(house: Ahead) -> None:
+async def test_frames_are_kept_once_asked_for_when_the_whole_strip_is_there(house: Ahead) -> None:
     picture = (await house.done(steps=20)).picture
-    steps = strip_steps(picture.run)
-    every = tuple(range(1, 21))
-    await house.studio.frames(picture.id, every)
+    steps, every = strip_steps(picture.run), tuple(range(1, 21))
+    for asked in ((0,), steps[:5], steps):
+        await house.studio.frames(picture.id, asked)
     await house.frames_kept()
     assert [frame.step for frame in await house.studio.frames(picture.id, every)] == list(every)
+    await house.studio.close()  # then all of it is kept
     assert [query.steps for query in house.worker.decoded] == [
-        every,
+        (0,),
+        steps[:5],
+        steps,
         tuple(step for step in every if step not in steps),
     ]
+    assert [frame.step for frame in await house.studio.frames(picture.id, every[::-1])] == list(every[::-1])
+    assert len(house.worker.decoded) == 4
 
 
 async def test_the_noisy_row_is_kept_too_and_the_file_that_it_replaces_is_deleted(house: Ahead) -> None:
