@@ -17,6 +17,9 @@ _WORDS = re.compile(r"[\w'-]+|[^\w\s]")
 _SHOWN = 700  # characters of a prompt whose change is told
 
 
+REWORDED = "the prompt was worded by a language model and checked"
+
+
 def method_words(method: str, request: GenerationRequest) -> str:
     """How a picture goes on from its parent, in a few words."""
     match method:

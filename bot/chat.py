@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from bot.changes import method_words, plain_change
+from bot.changes import REWORDED, method_words, plain_change
 from bot.conversation import Conversation, draw_study
 from bot.errors import SUCCESS, UserMistake, explain
 from bot.figures import answer_figure
@@ -337,6 +337,7 @@ class Session:
             how = method_words(onward.method, request)
             made = f"Picture {picture.id} from picture {onward.parent.id}, {how}"
             made += f": {'; '.join(parts)}" if parts else "."
+            made += f" ({REWORDED})" if onward.reworded else ""
         lexicon, unknown = self._conversation.lexicon(request.model), self._conversation.unknown_words(request)
         if lexicon is None or not unknown:
             return made

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot import answers, letters, topics, wording
-from bot.changes import discord_change, method_words
+from bot.changes import REWORDED, discord_change, method_words
 from bot.errors import NotAllowed, NotThere
 from bot.figures import answer_figure
 from bot.known_words import unknown_sentence
@@ -229,6 +229,7 @@ class Dialogue:
                 lines.append(f"Without: {discord_change(before.negative_prompt, request.negative_prompt)}")
             how = method_words(onward.method, request)
             lines.append(f"-# {how[0].upper()}{how[1:]} · from {await self._link(onward.parent)}")
+            lines += [f"-# {REWORDED[0].upper()}{REWORDED[1:]}"] if onward.reworded else []
         lines += [unknown] if (unknown := self._unknown_note(request)) else []
         return "\n".join(lines)[:NOTE_LIMIT] or None
 

@@ -57,7 +57,9 @@ IN_PLAYGROUND = (
     "\n\n**In this playground**\nIts channel, with what you type and what I answer, is kept in the data folder too, "
     "where Discord's servers would keep it. `/forget` everywhere takes it out of there as well."
 )
-ELSEWHERE_VOICE = ", and put into words by a language model at an address that they have chosen"
+ELSEWHERE_VOICE = (
+    ", and put into words, as changed prompts are, by a language model at an address that they have chosen"
+)
 
 
 class PrivacyDesk:

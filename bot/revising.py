@@ -6,7 +6,7 @@ say, and whether a picture is for somebody's eyes the store's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from bot.changes import touched_words
@@ -49,6 +49,7 @@ class Onward:
     request: GenerationRequest
     method: Method
     mask: bytes | None = None  # the part that alone is made anew, for `mask`
+    reworded: bool = False  # a language model has put the prompt into these words
 
     def origin(self, turn: int | None) -> Origin:
         """Where it comes from; `turn` asked for it."""
@@ -117,7 +118,8 @@ class Revising:
         if same and changed.shape is None:
             raise CannotRevise(SAID_ALREADY if changed.kinds else NOT_UNDERSTOOD)
         if changed.shape is None:
-            return await self._onward(picture, DEFAULT_METHOD, changed.prompt, changed.negative_prompt, person)
+            onward = await self._onward(picture, DEFAULT_METHOD, changed.prompt, changed.negative_prompt, person)
+            return replace(onward, reworded=changed.reworded)
         request = self._conversation.changed_request(
             before, prompt=changed.prompt, negative_prompt=changed.negative_prompt, shape=changed.shape
         )

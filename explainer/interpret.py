@@ -5,6 +5,7 @@ Puts intent, pointing and revising together for the reader process. Starts nothi
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Final
@@ -15,7 +16,9 @@ from explainer.intent import Around, Guess, IntentClassifier
 from explainer.language import plain, stem, unmarked
 from explainer.messages import Changed, Intent, Interpreted, Question, SeenPicture
 from explainer.pointing import ORDINALS, default_picture, names_of, point
-from explainer.revise import Reviser
+from explainer.revise import Reviser, Revision
+
+log = logging.getLogger(__name__)
 
 _VERB: Final = r"(?:draw|paint|sketch|generate|render|imagine|create|produce|make|do|give|show|get|see|have|try|picture|whip up|cook up|want|need)"
 _MEDIUM: Final = r"(?:picture|image|drawing|painting|sketch|photo|pic|one)"
@@ -69,6 +72,14 @@ _CALLED: Final = re.compile(
 )
 
 
+Propose = Callable[[str, str], str | None]  # prompt and change to the prompt after it
+
+
+def no_proposal(prompt: str, change: str) -> str | None:
+    """Nobody proposes anything."""
+    return None
+
+
 class Interpreter:
     """Understands messages; the grammar is loaded with the first change."""
 
@@ -77,8 +88,13 @@ class Interpreter:
         classifier: IntentClassifier,
         make_reviser: Callable[[], Reviser],
         asks: Callable[[str], bool] = lambda text: False,
+        propose: Propose = no_proposal,
     ) -> None:
-        """`asks`: whether a message is all but one of the questions that are known, however it is put."""
+        """`asks`: whether a message is all but one of the questions that are known, however it is put.
+
+        `propose`: a language model that may put a changed prompt into better words; it is checked.
+        """
+        self._propose = propose
         self._classifier = classifier
         self._asks = asks
         self._make_reviser = make_reviser
@@ -101,7 +117,7 @@ class Interpreter:
             return Interpreted(intent="revise", second="ask", sure=True, nothing_there=True)
         if would_change:
             meant = meant_for_change(question)
-            changed = None if meant is None else self._change(question.text, meant)
+            changed = None if meant is None else self._change(question.text, meant, final=guess.sure)
             if changed is not None and changed.back is not None:  # "the first" is where it leads, not where it starts
                 meant = meant_for_change(msgspec.structs.replace(question, text=""))
         return Interpreted(
@@ -142,7 +158,8 @@ class Interpreter:
         points = bool(_POINTS_AT_SOMETHING.search(low) or _CHANGES.match(low))
         return guess.sure and guess.intent == "revise" and (settled or points)
 
-    def _change(self, text: str, picture: SeenPicture) -> Changed:
+    def _change(self, text: str, picture: SeenPicture, *, final: bool = False) -> Changed:
+        """The picture's prompt after the change; `final`: it will be made, so that its wording is worth some time."""
         request = picture.run.request
         if _OTHER_WAY.fullmatch(plain(text).strip()):
             return Changed(
@@ -151,9 +168,11 @@ class Interpreter:
             )  # fmt: skip
         if self._reviser is None:
             self._reviser = self._make_reviser()
-        revision = self._reviser.revise(request.prompt, _without_pointing(text), request.negative_prompt)
+        said = _without_pointing(text)
+        revision = self._reviser.revise(request.prompt, said, request.negative_prompt)
+        proposal = self._proposal(self._reviser, request.prompt, said, revision) if final else None
         return Changed(
-            prompt=revision.prompt,
+            prompt=proposal or revision.prompt,
             negative_prompt=revision.negative_prompt,
             kinds=tuple(change.kind for change in revision.changes),
             whats=tuple(change.what for change in revision.changes),
@@ -163,7 +182,22 @@ class Interpreter:
             again=revision.again,
             conflict=revision.conflict,
             nothing_left=revision.nothing_left,
+            reworded=proposal is not None,
         )
+
+    def _proposal(self, reviser: Reviser, prompt: str, said: str, revision: Revision) -> str | None:
+        """Other words for the revised prompt that stand the test; None: there are none, or none are needed."""
+        words_alone = revision.back is None and not revision.again and revision.shape is None
+        undecided = revision.conflict is not None or revision.nothing_left
+        if not words_alone or undecided or revision.prompt == plain(prompt):
+            return None
+        proposal = self._propose(prompt, said)
+        if proposal is None or proposal == revision.prompt:
+            return None
+        against = reviser.objections(prompt, said, revision, proposal)
+        if against:
+            log.info("a proposed prompt was not taken: %s", "; ".join(against))
+        return None if against else proposal
 
 
 def meant_for_change(question: Question) -> SeenPicture | None:

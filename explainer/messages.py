@@ -230,6 +230,7 @@ class Changed(Record, frozen=True, kw_only=True):
     other_way: bool = False  # the same change as before, by another method
     conflict: tuple[str, str] | None = None  # two of the changes, where they contradict each other
     nothing_left: bool = False  # what is to go is all that there is
+    reworded: bool = False  # the prompt is a language model's proposal, which was checked
 
 
 class Interpreted(Message, frozen=True, kw_only=True):

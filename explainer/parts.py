@@ -10,7 +10,7 @@ from pathlib import Path
 from explainer.answer import Answerer
 from explainer.encoder import Encoder
 from explainer.intent import IntentClassifier, read_said
-from explainer.interpret import Interpreter
+from explainer.interpret import Interpreter, Propose, no_proposal
 from explainer.language import Spelling
 from explainer.passages import Passage, load_passages
 from explainer.retrieve import Index, entries_of
@@ -44,11 +44,11 @@ def load_answerer(cache: Path, threads: int = 1) -> Parts:
     return Parts(encoder=encoder, passages=passages, index=index, answerer=Answerer(index, passages, spelling))
 
 
-def load_interpreter(parts: Parts) -> Interpreter:
+def load_interpreter(parts: Parts, propose: Propose = no_proposal) -> Interpreter:
     """What reads messages; it learns from the labelled ones and from the passages' example questions."""
     questions = [question for passage in parts.passages for question in passage.questions][::ASKED_OF]
     classifier = IntentClassifier(parts.encoder.encode, read_said(), questions)
-    return Interpreter(classifier, lambda: Reviser(load_nlp()), functools.partial(is_known, parts.index))
+    return Interpreter(classifier, lambda: Reviser(load_nlp()), functools.partial(is_known, parts.index), propose)
 
 
 def is_known(index: Index, text: str) -> bool:

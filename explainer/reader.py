@@ -56,7 +56,9 @@ class Reader:
         parts = load_answerer(Path(configure.cache), configure.threads)
         self._answerer = parts.answerer
         self._voice = make_voice(configure.voice)
-        self._interpreter = functools.cache(lambda: load_interpreter(parts))  # with the first message
+        self._interpreter = functools.cache(
+            lambda: load_interpreter(parts, self._voice.rewrite)
+        )  # with the first message
         self._emit = emit
         self._answered = 0
         self.ready = Ready(

@@ -11,6 +11,7 @@ from explainer.revise.conflict import conflict
 from explainer.revise.draft import Change, Draft, Shape
 from explainer.revise.patterns import PATTERNS
 from explainer.revise.phrases import Nlp, lemma_of, tidy
+from explainer.revise.proposal import objections
 from explainer.revise.slots import append
 from explainer.revise.words import COLOUR, DEGREES
 
@@ -94,6 +95,11 @@ class Reviser:
         negatives = ", ".join(dict.fromkeys(draft.negatives))
         against = conflict(draft.changes, draft.negatives[unwanted:], lambda words: lemma_of(self._nlp, words))
         return Revision(tidy(draft.prompt), negatives, tuple(draft.changes), draft.shape, against, draft.nothing_left)
+
+    def objections(self, prompt: str, message: str, revision: Revision, proposal: str) -> list[str]:
+        """Why somebody else's proposal may not take the place of the revision that was made here; empty: it may."""
+        changed = revision.changes
+        return objections(self._nlp, plain(prompt), plain(message), revision.prompt, changed, proposal)
 
 
 def clauses(message: str) -> list[str]:

@@ -1,7 +1,7 @@
 """A voice behind any server that speaks OpenAI's chat completions: Ollama, vLLM, llama.cpp and others.
 
-Sends the question and the record's answer, nothing else of the record and nobody's name; asks once, and waits no longer
-than the set time.
+Sends the question and the record's answer, or a prompt and the change to it, nothing else of the record and nobody's name;
+asks once, and waits no longer than the set time.
 """
 
 from __future__ import annotations

@@ -106,6 +106,14 @@ async def test_another_way_makes_one_part_anew_then_takes_the_same_seed_and_come
     assert files.get(picture.mask.stem, ".png") is None, "a mask goes with its picture"
 
 
+async def test_a_prompt_that_a_language_model_has_worded_is_told_as_such(room: Room) -> None:
+    first = await room.picture(prompt="a red fox")
+    room.stage.reader.understood["make it blue"] = change("a blue fox", reworded=True)
+    await room.ann.send("make it blue", reply_to=first)
+    _, reply = await painted(room, 2)
+    assert reply.content.endswith("\n-# The prompt was worded by a language model and checked")
+
+
 async def test_undo_shows_the_parent_again_and_talk_goes_on_from_there(room: Room) -> None:
     first = await room.picture(prompt="a red fox")
     room.stage.reader.understood |= {"make it blue": change("a blue fox"), "undo": change(picture=2, back="one")}

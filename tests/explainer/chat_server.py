@@ -19,7 +19,7 @@ class Handler(BaseHTTPRequestHandler):
             "faithful": "Sure: " + (answer.group(1) if answer else ""),
             "liar": "It took 99 steps.",
             "orders": "Ignore that. @everyone buy seeds at http://example.com",
-        }.get(body["model"], "")
+        }.get(body["model"], body["model"].partition("says ")[2])
         if body["model"] == "slow":
             time.sleep(5)
         if (

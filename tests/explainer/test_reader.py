@@ -17,7 +17,7 @@ from explainer.link import ReaderLink
 from explainer.messages import Configure, Question, Stop, VoiceSettings
 from generation.frames import pack
 from tests.explainer.exam.scenes import question
-from tests.explainer.support import CACHE, answerer
+from tests.explainer.support import CACHE, answerer, chat_server
 
 MOST_MEMORY = 700.0  # MiB
 
@@ -75,6 +75,29 @@ async def test_a_voice_that_cannot_be_loaded_is_told_to_who_asks() -> None:
     with pytest.raises(ReaderError, match="cannot be loaded"):
         await link.ask(Question(text="What is noise?", asker="Ann"))
     await link.close()
+
+
+PROPOSALS = {
+    "a night with a red fox": False,  # the sunglasses and the skateboard are lost
+    "a red fox wearing sunglasses on a skateboard at night, under fireworks": False,
+    "Ignore that. @everyone look at http://example.com": False,
+    "a red fox wearing sunglasses at night on a skateboard": True,
+}
+
+
+@pytest.mark.parametrize(("proposal", "taken"), PROPOSALS.items())
+async def test_a_voices_prompt_is_taken_where_it_keeps_what_was_not_to_change(proposal: str, taken: bool) -> None:
+    answerer()
+    with chat_server() as address:
+        voice = VoiceSettings(name="openai", url=address, model=f"says {proposal}", key="k", timeout=5.0)
+        link = ReaderLink(Configure(cache=str(CACHE), voice=voice))
+        done = await link.interpret(question("fox", "same, but at night"))
+        undone = await link.interpret(question("fox", "undo"))
+        await link.close()
+    slots = "a red fox wearing sunglasses on a skateboard at night"
+    assert done.changed is not None and undone.changed is not None
+    assert (done.changed.prompt, done.changed.reworded) == ((proposal, True) if taken else (slots, False))
+    assert undone.changed.back == "one" and not undone.changed.reworded
 
 
 async def test_nothing_can_be_asked_of_a_closed_link(link: ReaderLink) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from explainer.messages import VoiceSettings
 from explainer.voices import make_voice
 from explainer.voices.check import faults
 from tests.explainer.exam.scenes import question
-from tests.explainer.support import answerer
+from tests.explainer.support import answerer, chat_server
 
 STEPS = question("fox", "How many steps did it take?")
 RECORD = answerer().answer(STEPS)
@@ -24,11 +22,8 @@ RECORD = answerer().answer(STEPS)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    program = [sys.executable, "-m", "tests.explainer.chat_server"]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
-        process.kill()
+    with chat_server() as address:
+        yield address
 
 
 def test_a_faithful_server_is_heard_in_its_own_words(server: str) -> None:
@@ -47,6 +42,21 @@ def test_a_server_that_lies_fails_or_dawdles_leaves_the_records_words(server: st
 def test_a_server_that_is_not_there_leaves_the_records_words() -> None:
     voice = make_voice(VoiceSettings(name="openai", url="http://127.0.0.1:9/v1", model="any", timeout=1.0))
     assert voice.speak(STEPS, RECORD) == RECORD
+
+
+@pytest.mark.parametrize(
+    "said", ["a blue fox", "“a blue fox”", '"a blue fox."', "New prompt: a blue fox", "  a blue fox\n"]
+)
+def test_a_server_proposes_a_prompt_and_what_stands_around_it_is_left_out(server: str, said: str) -> None:
+    voice = make_voice(VoiceSettings(name="openai", url=server, model=f"says {said}", key="k"))
+    assert voice.rewrite("a red fox", "make it blue") == "a blue fox"
+
+
+@pytest.mark.parametrize("model", ["broken", "garbled", "slow", "mute"])
+def test_a_server_that_fails_proposes_nothing(server: str, model: str) -> None:
+    voice = make_voice(VoiceSettings(name="openai", url=server, model=model, key="k", timeout=1.0))
+    assert voice.rewrite("a red fox", "make it blue") is None
+    assert make_voice(VoiceSettings()).rewrite("a red fox", "make it blue") is None
 
 
 @pytest.mark.parametrize(

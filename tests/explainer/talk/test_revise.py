@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from explainer.revise import Reviser, load_nlp, plural, singular
+from tests.explainer.attacks import ATTACKS
 from tests.explainer.talk.measure import exactness, revisions
 
 
@@ -80,6 +81,72 @@ def test_what_fits_no_slot_is_appended_so_that_nothing_said_is_lost(reviser: Rev
 )
 def test_no_message_breaks_it(reviser: Reviser, message: str) -> None:
     assert reviser.revise("a fox", message).prompt.strip()
+
+
+FOX = "a red fox wearing sunglasses on a skateboard"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message", "proposal"),
+    [
+        (FOX, "make it blue", "a blue fox on a skateboard wearing sunglasses"),
+        (FOX, "same but at night", "a red fox wearing sunglasses on a skateboard at night"),
+        (FOX, "replace the fox with a dog", "a red dog wearing sunglasses on a skateboard"),
+        ("a red fox and a cat", "make it blue", "a cat and a blue fox"),
+        ("a house", "vaguely baroque", "a vaguely baroque house"),
+        ("a fox", "give it a hat and make it night", "a fox with a hat at night"),
+        ("two cats", "three of them", "three cats"),
+    ],
+)
+def test_a_proposal_that_says_the_same_in_other_words_may_stand(
+    reviser: Reviser, prompt: str, message: str, proposal: str
+) -> None:
+    assert reviser.objections(prompt, message, reviser.revise(prompt, message), proposal) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message", "proposal", "objection"),
+    [
+        (FOX, "make it blue", "a blue fox on a skateboard", "something is missing"),
+        (FOX, "make it blue", FOX, "something is missing"),
+        (FOX, "make it blue", "a blue fox wearing sunglasses under a skateboard", "something is missing"),
+        (FOX, "make it blue", f"{FOX.replace('red', 'blue')} at sunset", "something else came in"),
+        (FOX, "make it blue", f"Sure: {FOX.replace('red', 'blue')}", "it is no prompt"),
+        (FOX, "make it blue", f"Sure, {FOX.replace('red', 'blue')}", "something else came in"),
+        (FOX, "make it blue", f"{FOX.replace('red', 'blue')} @everyone", "it is no prompt"),
+        (FOX, "make it blue", f"{FOX.replace('red', 'blue')} www.example.com", "it is no prompt"),
+        (FOX, "make it blue", "", "it is no prompt"),
+        (FOX, "make it blue", f"{FOX.replace('red', 'blue')}, {FOX}, {FOX}", "it is too long"),
+        (FOX, "make it blue", f"{FOX.replace('red', 'blue')}, a fox", "something else came in"),
+        (FOX, "make it blue", "a red fox wearing blue sunglasses on a skateboard", "something is described otherwise"),
+        (FOX, "lose the sunglasses", FOX, "something is still there that was to go"),
+        (FOX, "lose the sunglasses", "a fox on a skateboard", "something is missing"),
+        ("a red fox and a cat", "make it blue", "a fox and a blue cat", "something is described otherwise"),
+        (
+            "a red fox and a blue cat",
+            "vaguely baroque",
+            "a vaguely baroque blue fox and a red cat",
+            "something that was",
+        ),
+        ("a red fox and a blue cat", "vaguely baroque", "a red fox and a blue cat", "something is missing"),
+        ("a red fox and a blue cat", "vaguely baroque", "a vaguely baroque red fox", "something is missing"),
+        ("a street with people", "nobody should be there", "a street", "what it denies was not understood"),
+        ("two cats", "three of them", "three cats and a dog", "something else came in"),
+    ],
+)
+def test_a_proposal_that_drops_adds_or_confuses_something_may_not_stand(
+    reviser: Reviser, prompt: str, message: str, proposal: str, objection: str
+) -> None:
+    found = reviser.objections(prompt, message, reviser.revise(prompt, message), proposal)
+    assert any(one.startswith(objection) for one in found), found
+
+
+@pytest.mark.parametrize("attack", [attack.format(n=7) for attack in ATTACKS], ids=range(len(ATTACKS)))
+def test_a_model_that_obeys_a_prompt_is_not_taken_at_its_word(reviser: Reviser, attack: str) -> None:
+    for prompt in (attack, f"a red fox. {attack}"):
+        revision = reviser.revise(prompt, "make it blue")
+        for proposal in (attack, "7", "a green dog", "seed 7", "I will say that the seed was 7."):
+            assert reviser.objections(prompt, "make it blue", revision, proposal) != []
 
 
 def test_everyday_plurals() -> None:
