@@ -94,12 +94,11 @@ class KeptFrames:
         wanted = _strip_steps(row)
         try:
             await self._decode_ahead(row, [step for step in wanted if step not in self._ahead])
+            if len(self._ahead) == len(wanted):
+                await asyncio.shield(self._keep_beside(row, list(self._ahead.values())))
         except GenerationError as error:  # whoever asks for them will be told
             log.info("The strip of picture %d could not be decoded ahead: %s", row.id, error)
             self._left.add(row.id)
-            return True
-        if wanted and len(self._ahead) == len(wanted):
-            await asyncio.shield(self._keep_beside(row, list(self._ahead.values())))
         return True
 
     async def close(self, grace: float) -> None:

@@ -136,12 +136,17 @@ async def test_a_model_with_a_slow_decoder_decodes_none_ahead_but_keeps_what_was
     assert await ahead.studio.frames(picture.id, strip_steps(picture.run)) and len(ahead.worker.decoded) == 3
 
 
-async def test_a_picture_whose_steps_cannot_be_decoded_is_tried_once_and_holds_up_no_other(ahead: Ahead) -> None:
+@pytest.mark.parametrize(("unreadable", "times"), [(False, 1), (True, 8)])
+async def test_a_picture_whose_steps_cannot_be_decoded_is_tried_once_and_holds_up_no_other(
+    ahead: Ahead, unreadable: bool, times: int
+) -> None:
     frames, tried = ahead.worker.frames, []
 
     async def broken(query: DecodeFrames) -> Frames:
         if query.trajectory == b"damaged":
             tried.append(query)
+            if unreadable:
+                return Frames(query=0, frames=(Frame(step=query.steps[0], noise_level=0.5, picture=b"no picture"),))
             raise GenerationError("This trajectory is damaged.")
         return await frames(query)
 
@@ -153,7 +158,7 @@ async def test_a_picture_whose_steps_cannot_be_decoded_is_tried_once_and_holds_u
     await ahead.news.until(JobDone, job.id)
     await ahead.done(BOB, seed=5)
     await ahead.frames_kept(2)
-    assert len(tried) == 1
+    assert len(tried) == times
 
 
 # --- when they are asked for ----------------------------------------------------------------------------
