@@ -58,6 +58,9 @@ ASKS: Final = re.compile(
     re.IGNORECASE,
 )
 REASONS: Final = "provenance/no-record-of-reasons"
+OF_CONTENTS: Final = frozenset(
+    {"prompt", "negative", "masses", "nearest", "strip", "owner", "compare", "parent", "experiments"}
+)
 OF_LACK: Final = frozenset({"failures/missing-objects"})
 SAID_ALREADY: Final = 0.80  # nearness of an example question from which that one is what is asked
 OF_COPYING: Final = frozenset({"originality/what-did-you-copy", "pocket/nearest-training-pictures"})
@@ -109,6 +112,11 @@ MORE_WORDS: Final = re.compile(
 )
 LESS_WORDS: Final = re.compile(
     r"\b(?:least|fewest|fewer|less|shortest|shorter|lowest|lower|smallest|smaller|fastest|faster|quickest|quicker)\b"
+)
+PER_STEP: Final = re.compile(r"\b(?:long|time|seconds|fast|quick)\b.*\b(?:per|each|a|one|every) step\b", re.IGNORECASE)
+LISTED: Final = re.compile(r"\band\b|,|&|\+")
+OUT_OF_SEVERAL: Final = re.compile(
+    r"\bwhich\b|\bwhat\b.*\b(?:picture|one)\b|\bof (?:them |these |the three )?all\b|\bamong\b"
 )
 ANY_OF_THEM: Final = re.compile(r"\bwhich (?:one|of (?:them|these|those|all)|picture|image)\b|\ball\b", re.IGNORECASE)
 ALL_OF_THEM: Final = re.compile(
@@ -304,14 +312,9 @@ class Answerer:
 
     def _facts(self, hits: Sequence[Hit], question: Question, pointing: Pointing, reading: Reading) -> Draft:
         key = hits[0].key
-        if pointing.absent and not pointing.explicit and not _of_the_field(pointing.absent, hits[0]):
-            return _absent(pointing.absent, question.pictures)
-        if key == "said":
-            return _said(question)
-        if key == "count" or (key == "owner" and WHOSE.search(reading.core)):
-            return _count(question)
-        if not pointing.pictures:
-            return self._no_picture(hits, key)
+        general = self._of_no_picture(key, hits[0], question, pointing, reading)
+        if general is not None:
+            return general
         named = len(pointing.pictures) >= 2 and not ANY_OF_THEM.search(reading.text)
         field = next((hit.key for hit in hits[:4] if hit.key in evidence.COMPARED), key) if key == "compare" else key
         several = None if named else _superlative(field, question, reading) or _of_all(field, question, reading)
@@ -321,6 +324,7 @@ class Answerer:
             return self._compare(key, hits, question, pointing, reading)
         picture = _made_of(pointing.pictures[0], question) if key in ("start", "parent") else pointing.pictures[0]
         card = _card(key, picture, question, reading, several=len(question.pictures) > 1)
+        also = [other for other in _asked_too(key, reading) if other in evidence.FACTS]
         draft = Draft(
             route="run",
             text=premises.lead(card, picture, reading.text) + card.text,
@@ -334,6 +338,10 @@ class Answerer:
         if reading.sure:
             draft.text = f"Yes, that is what the record says. {card.text}"
         draft.evidence.append(_run_evidence(card, picture))
+        for other in also:
+            beside = _card(other, picture, question, reading, several=False)
+            draft.text += f" {sentences(beside.text)[0]}"
+            draft.evidence.append(_run_evidence(beside, picture))
         if not card.recorded:
             draft.route = "no record"
         self._add_reason(draft, card, hits, reading)
@@ -343,6 +351,18 @@ class Answerer:
             draft.text, draft.route = f"{draft.text} {more}", "both"
             self._cite(draft, passage, more)
         return draft
+
+    def _of_no_picture(
+        self, key: str, best: Hit, question: Question, pointing: Pointing, reading: Reading
+    ) -> Draft | None:
+        """What is asked of the conversation, or of a picture that is not here; None where it is of one that is."""
+        if pointing.absent and not pointing.explicit and not _of_the_field(pointing.absent, best):
+            return _absent(pointing.absent, question.pictures)
+        if key == "said":
+            return _said(question)
+        if key == "count" or (key == "owner" and WHOSE.search(reading.core)):
+            return _count(question)
+        return None if pointing.pictures else self._no_picture()
 
     def _add_reason(self, draft: Draft, card: Fact, hits: Sequence[Hit], reading: Reading) -> None:
         """Behind a fact that was asked "why" of, the passage that gives the reason."""
@@ -392,7 +412,7 @@ class Answerer:
             draft.evidence += [_run_evidence(left, one), _run_evidence(right, other)]
         return draft
 
-    def _no_picture(self, hits: Sequence[Hit], key: str) -> Draft:
+    def _no_picture(self) -> Draft:
         """A field is asked for and there is no picture; what is known in general may help."""
         text = (
             f"{evidence.NO_RECORD} There is no picture in this conversation that I can see; make one, or ask under one."
@@ -402,26 +422,19 @@ class Answerer:
 
     def _because(self, cause: Cause, hits: Sequence[Hit], question: Question, picture: SeenPicture) -> Draft:
         """Why something is in a picture or not: what the prompt says of it, and what settles the rest."""
-        prompt = evidence.fact("prompt", picture)
-        titled = title_of(picture)
-        names = " and ".join(f"“{evidence.shown(word, 30)}”" for word in (cause.unasked or cause.asked)[:3])
-        held = [_run_evidence(prompt, picture)]
+        held = [_run_evidence(evidence.fact("prompt", picture), picture)]
+        text = _by_the_prompt(cause, title_of(picture))
         if cause.asked and (cause.lacking or not cause.unasked) and cause.number is None:
-            asked = " and ".join(f"“{evidence.shown(word, 30)}”" for word in cause.asked[:3])
-            text = f"The prompt did ask for {asked}: {titled}."
-            if not cause.lacking and not cause.disowned:
-                text += " That pulled on the canvas at every step."
             passage, change = ("failures/missing-objects", "seed") if cause.lacking else (REASONS, "without")
         elif cause.number is not None and not cause.lacking:
-            text = f"The prompt, {titled}, does not say “{evidence.shown(cause.number, 12)}”."
             passage, change = "failures/counting", "seed"
+        elif cause.lacking:
+            return Draft(
+                route="run", text=f"{text} Ask for it, and the next one will be.", evidence=held, picture=picture.id
+            )
         else:
             seed = evidence.fact("seed", picture)
             held.append(_run_evidence(seed, picture))
-            text = f"Nothing in the prompt says {names}: it was {titled}."
-            if cause.lacking:
-                text += " So nothing pulled the picture that way. Ask for it, and the next one will be."
-                return Draft(route="run", text=text, evidence=held, picture=picture.id)
             text += (
                 f" What words leave open was settled by the noise, drawn from seed {seed.quote}, and by what was usual in "
                 "training."
@@ -524,6 +537,8 @@ def _thing(phrase: str) -> str:
 
 def _of_the_field(word: str, hit: Hit) -> bool:
     """Whether a word is one that people use of this field ("the latents", "the chip"), and so names no picture."""
+    if hit.key in OF_CONTENTS:  # whose example questions name all sorts of things
+        return False
     return stem(word) in {stem(known) for text in (hit.key, *hit.entry.questions) for known in words(text)}
 
 
@@ -570,13 +585,15 @@ def _carried(question: Question, reading: Reading, pointing: Pointing) -> Pointi
 
 def _card(key: str, picture: SeenPicture, question: Question, reading: Reading, *, several: bool) -> Fact:
     subject = title_of(picture) if several else "It"
-    step = premises.named_step(reading.text)
+    step = premises.named_step(reading.text, len(picture.run.noise_levels))
     if key == "strip":
         return evidence.strip(picture, step)
     if key == "noise levels":
         return evidence.noise_levels(picture, subject, step)
     if key == "parent":
         return evidence.parent(picture, question.pictures, subject)
+    if key in ("seconds", "steps") and PER_STEP.search(reading.text):
+        return evidence.seconds_per_step(picture, subject)
     if key == "masses":
         said = evidence.said_words(picture)
         return evidence.masses(
@@ -589,11 +606,7 @@ def _superlative(key: str, question: Question, reading: Reading) -> Draft | None
     """Which of several pictures has the most or the least of something."""
     low = reading.text.lower()
     more, less = MORE_WORDS.search(low), LESS_WORDS.search(low)
-    if (
-        not re.search(r"\bwhich\b|\bwhat\b.*\b(?:picture|one)\b", low)
-        or not (more or less)
-        or len(question.pictures) < 2
-    ):
+    if not OUT_OF_SEVERAL.search(low) or not (more or less) or len(question.pictures) < 2:
         return None
     cards = [(evidence.fact(key, picture), picture) for picture in question.pictures if key in evidence.FACTS]
     held = [(card.number, card, picture) for card, picture in cards if card.number is not None]
@@ -680,6 +693,27 @@ def _listed(pictures: Sequence[SeenPicture]) -> list[Evidence]:
         Evidence(kind="run", ref=f"picture {picture.id}: count", quote=f"{picture.run.request.prompt} ({counts})")
         for picture in pictures
     ]
+
+
+def _by_the_prompt(cause: Cause, titled: str) -> str:
+    """What the prompt says of what is wondered at."""
+    asked, unasked = (
+        " and ".join(f"“{evidence.shown(word, 30)}”" for word in some[:3]) for some in (cause.asked, cause.unasked)
+    )
+    if cause.number is not None and not cause.lacking:
+        return f"The prompt, {titled}, does not say “{evidence.shown(cause.number, 12)}”."
+    if not asked:
+        pulled = " So nothing pulled the picture that way." if cause.lacking else ""
+        return f"Nothing in the prompt says {unasked}: it was {titled}.{pulled}"
+    pulled = "" if cause.lacking or cause.disowned else " That pulled on the canvas at every step."
+    denied = f" Nothing in it says {unasked}." if unasked else ""
+    return f"The prompt did ask for {asked}: {titled}.{pulled}{denied}"
+
+
+def _asked_too(key: str, reading: Reading) -> list[str]:
+    """The other fields of a question that lists several: "seed and steps please"."""
+    named = fields_named(reading)
+    return sorted(named - {key}) if key in named and LISTED.search(reading.text) else []
 
 
 def _made_of(picture: SeenPicture, question: Question) -> SeenPicture:

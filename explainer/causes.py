@@ -24,6 +24,7 @@ LACKING: Final = re.compile(
     r"|skipped)\s+((?:[a-z'-]+\s*){1,4})|"
     r"\b(?:there is|there's|there are|i see|i can see)\s+no\s+((?:[a-z'-]+\s*){1,3})|"
     r"\b(?:i do not|i don't|i can't|i cannot) see (?:any |a |an |the )((?:[a-z'-]+\s*){1,3})|"
+    r"\bwhat happened to (?:the|my|his|her|its)\s+((?:[a-z'-]+\s*){1,2}?)(?=$| (?:i|that|which)\b)|"
     r"^where (?:is|are|did) (?:the|my|his|her|its)\s+((?:[a-z'-]+\s*){1,3}?)(?:go|gone)?$|"
     r"\b(?:the|my|his|her|its)\s+((?:[a-z'-]+\s*){1,2})(?:is|are) (?:missing|gone|not there|nowhere)",
     re.IGNORECASE,
@@ -31,6 +32,10 @@ LACKING: Final = re.compile(
 NOT_ASKED: Final = re.compile(
     r"\bi (?:never|didn't|did not) (?:ask(?:ed)?(?: you)?(?: for)?|typed?|wrote|write|said?|say|want(?:ed)?|mention(?:ed)?)"
     r"\s+(?:anything about |for )?((?:[a-z'-]+\s*){1,3})",
+    re.IGNORECASE,
+)
+CLAIMED: Final = re.compile(
+    r"\bi (?:asked|wanted|said|typed|wrote|ordered)(?: you)?(?: for)? (?:an? |the |some )?((?:[a-z'-]+\s*){1,3})",
     re.IGNORECASE,
 )
 NEGATED: Final = re.compile(
@@ -82,28 +87,36 @@ def read_cause(text: str, picture: SeenPicture) -> Cause | None:
         return _cause(claim.group(1), picture, lacking=False, disowned=True)
     if lack := next(filter(None, map(LACKING.search, [low, *re.split(r"\s*[,;]\s*", low)])), None):
         return _cause(next(group for group in lack.groups() if group), picture, lacking=True)
-    why = WHY.search(low)
+    clauses = re.split(r"\s*[,;]\s*", low)
+    why = next(filter(None, map(WHY.search, [low, *clauses])), None)
     if why is None or NOT_OF_CONTENTS.search(why.group(1)):
         return None
     clause = re.split(r",|\b(?:although|though|when i|if i|even though|but i)\b", why.group(1))[0]
-    return _cause(clause, picture, lacking=bool(NEGATED.search(clause)))
+    claim = CLAIMED.search(low)
+    return _cause(
+        clause, picture, lacking=bool(NEGATED.search(clause)), claimed="" if claim is None else claim.group(1)
+    )
 
 
-def _cause(clause: str, picture: SeenPicture, *, lacking: bool, disowned: bool = False) -> Cause | None:
+def _cause(
+    clause: str, picture: SeenPicture, *, lacking: bool, disowned: bool = False, claimed: str = ""
+) -> Cause | None:
     prompt = {stem(word) for word in said_words(picture) if word not in STOP}
     number = next((word for word in words(clause) if SMALL_NUMBERS.get(word, 0) >= 2 or word.isdecimal()), None)
-    told = [
-        word
-        for word in words(clause)
-        if word not in STOP and word not in FIELDS - PLACES and word not in FILLING and word != number and len(word) > 2
-    ]
+    told = [word for word in words(clause) if _tells(word) and word != number]
     subject = {match.group(1) for match in DEFINITE.finditer(clause) if stem(match.group(1)) in prompt}
     if set(told) - subject:  # "why is the fox red": it is the red that is wondered at
         told = [word for word in told if word not in subject]
     asked = tuple(word for word in told if stem(word) in prompt)
+    told += [word for word in words(claimed) if _tells(word) and stem(word) not in prompt and word not in told]
     unasked = tuple(word for word in told if stem(word) not in prompt and not NEGATED.fullmatch(word))
     if not asked and not unasked:
         return None
     if number is not None and number in said_words(picture):
         asked, number = (number, *asked), None
     return Cause(asked=asked, unasked=unasked, lacking=lacking, number=number, disowned=disowned)
+
+
+def _tells(word: str) -> bool:
+    """Whether a word may name something that a picture shows."""
+    return word not in STOP and word not in FIELDS - PLACES and word not in FILLING and len(word) > 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from explainer.language import words
@@ -269,6 +269,15 @@ def _seconds(picture: SeenPicture, subject: str) -> Fact:
         numbers=(round(seconds, 1),),
         passage="cost/speed",
     )
+
+
+def seconds_per_step(picture: SeenPicture, subject: str) -> Fact:
+    """The time of a run, and what each of its steps took of it on average."""
+    card = _seconds(picture, subject)
+    taken = len(picture.run.timesteps) or picture.run.request.steps
+    each = f"{picture.run.seconds / taken:.2g} seconds"
+    text = f"{card.text} With {counted(taken, 'step')} that is about {each} a step, decoding included."
+    return replace(card, text=text, quote=f"{card.quote}, {counted(taken, 'step')}: {each} each")
 
 
 def _prompt(picture: SeenPicture, subject: str) -> Fact:

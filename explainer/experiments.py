@@ -110,6 +110,8 @@ def _steps(low: str, now: int) -> int:
     wanted = [number for number in named if 1 <= number <= MOST_STEPS and number != now]
     if wanted:
         return wanted[0]
+    if re.search(r"\bhalf\b", low):
+        return max(1, now // 2)
     if FEWER.search(low) or now * 2 > MOST_STEPS:
         return max(1, now // 4)
     return now * 2

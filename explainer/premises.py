@@ -39,6 +39,13 @@ CLAIMS: Final = {
     ),
     "size": re.compile(r"\b(\d{2,5})\s*(?:x|by)\s*(\d{2,5})\b"),
 }
+SHARES: Final = (  # of the way through a run, as people say it; the longer phrases first
+    (r"three quarters?|75 ?(?:%|percent)|3/4", 0.75),
+    (r"two thirds?|2/3", 2 / 3),
+    (r"(?:a|one|the first) quarters?|25 ?(?:%|percent)|1/4", 0.25),
+    (r"(?:a|one|the first) thirds?|1/3", 1 / 3),
+    (r"(?:at|near|towards) the (?:very )?end|at last", 1.0),
+)
 LABELS: Final = {"steps": "steps", "seed": "for the seed", "guidance": "for the guidance", "size": "pixels"}
 GRAPHICS_CARD: Final = re.compile(r"\bon (?:a |the |your |an |my )?(?:gpu|graphics card|nvidia|rtx|cuda)\b")
 POINTERS: Final = re.compile(
@@ -138,10 +145,13 @@ def corrections(picture: SeenPicture, text: str, besides: str | None) -> list[tu
     return list({card.key: (card, sentence) for card, sentence in found}.values())
 
 
-def named_step(text: str) -> int | None:
-    """The step that a question names, as in "what happened at step 5?"."""
-    match = re.search(r"\bsteps?\s+(?:number\s+)?#?(\d{1,4})\b", plain(text).lower())
-    return int(match.group(1)) if match else None
+def named_step(text: str, steps: int) -> int | None:
+    """The step of a run of `steps` that a question names: "at step 5", "three quarters through", "at the end"."""
+    low = plain(text).lower()
+    if match := re.search(r"\bsteps?\s+(?:number\s+)?#?(\d{1,4})\b", low):
+        return int(match.group(1))
+    share = next((share for phrase, share in SHARES if re.search(rf"\b{phrase}\b", low)), None)
+    return None if share is None else max(1, round(share * steps))
 
 
 def _of_numbers(fact: Fact, low: str) -> str:

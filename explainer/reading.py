@@ -92,7 +92,7 @@ def read(question: Question, spelling: Spelling) -> Reading:
     ]
     text = spelling.mend(expanded(question.text), own_words)
     core = stripped(text)
-    context = _context(question, spelling) if leans(text) else ""
+    context = _context(question, spelling) if _leans(text, question) else ""
     masked = _masked(core, question)
     variants = dict.fromkeys(parts(text), 0.97)
     variants[core] = 1.0
@@ -180,12 +180,17 @@ def leans(text: str) -> bool:
     )
 
 
+def _leans(text: str, question: Question) -> bool:
+    """Whether a question leans on the one before, be it that it only names another picture: "frogs?"."""
+    return leans(text) or not set(content(stripped(text))) - _pointers(question)
+
+
 def _context(question: Question, spelling: Spelling) -> str:
     """The asker's last question, with what that one leaned on."""
     found: list[str] = []
     for said in _own_questions(question):
         found.insert(0, stripped(spelling.mend(expanded(said))))
-        if not leans(said) or len(found) == MOST_BACK:
+        if not _leans(said, question) or len(found) == MOST_BACK:
             break
     return " ".join(found)
 

@@ -1,4 +1,4 @@
-"""`python -m tests.explainer.exam [--half tuned|reported|both|everyday|fresh|spoken|market] [--kind KIND] [--quiet]`: ask all questions and print how it went.
+"""`python -m tests.explainer.exam [--half tuned|reported|both|everyday|fresh|spoken|market|garden] [--kind KIND] [--quiet]`: ask all questions and print how it went.
 
 The halves are parted by a fixed rule, the parity of the question's SHA-256, so that what is tuned on is never what is reported.
 """
@@ -8,7 +8,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.explainer.exam.exam import EVERYDAY, FRESH, KINDS, MARKET, SPOKEN, Outcome, examine, load_items, summary
+from tests.explainer.exam.exam import (
+    EVERYDAY,
+    FRESH,
+    GARDEN,
+    KINDS,
+    MARKET,
+    SPOKEN,
+    Outcome,
+    examine,
+    load_items,
+    summary,
+)
 from tests.explainer.support import answerer
 
 
@@ -16,12 +27,16 @@ def main() -> int:
     """Exit status 0 where the reported half reaches the figures, else 1."""
     parser = argparse.ArgumentParser(prog="exam", description=__doc__)
     parser.add_argument(
-        "--half", choices=("tuned", "reported", "both", "everyday", "fresh", "spoken", "market"), default="reported"
+        "--half",
+        choices=("tuned", "reported", "both", "everyday", "fresh", "spoken", "market", "garden"),
+        default="reported",
     )
     parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--quiet", action="store_true", help="figures only, not the questions that fail")
     chosen = parser.parse_args()
-    other = {"everyday": EVERYDAY, "fresh": FRESH, "spoken": SPOKEN, "market": MARKET}.get(chosen.half)
+    other = {"everyday": EVERYDAY, "fresh": FRESH, "spoken": SPOKEN, "market": MARKET, "garden": GARDEN}.get(
+        chosen.half
+    )
     items = load_items(other) if other else [item for item in load_items() if chosen.half in (item.half, "both")]
     items = [item for item in items if chosen.kind in (item.kind, None)]
     outcomes = examine(answerer(), items)

@@ -20,6 +20,7 @@ EVERYDAY = Path(__file__).parent / "everyday.txt"
 FRESH = Path(__file__).parent / "fresh.txt"
 SPOKEN = Path(__file__).parent / "spoken.txt"
 MARKET = Path(__file__).parent / "market.txt"
+GARDEN = Path(__file__).parent / "garden.txt"
 KINDS = ("run", "pointing", "compare", "missing", "premise", "follow-up", "knowledge", "human", "experiment", "copy")
 SEPARATOR = re.compile(r"\s\|(?:\s|$)")
 CHATTER = re.compile(r"^([A-Z][a-z]+): (.*)$")  # what another person says, to nobody
