@@ -1,4 +1,4 @@
-"""A conversation as one self-contained page (or as Markdown): prompts in boxes, answers, pictures in place.
+"""A conversation as one self-contained page (or as Markdown): prompts in boxes, answers and figures in place.
 
 Reads nothing and sends nothing: it is handed what whoever asked may see. The page needs no network, and prints.
 """
@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.changes import Mark, marked, method_words
 from bot.memory import Entry
-from generation.request import RunFacts
+from generation.request import GenerationRequest, RunFacts
+from generation.studio import Picture
 
 BOLD, ITALIC = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"(?<!\*)\*([^*\n]+)\*(?!\*)")
+WORD_MAP = "Where the words of picture {} were attended to"
 STYLE = """
 :root { --ink: #2b2523; --quiet: #75695f; --paper: #fbf8f4; --box: #fff; --line: #e4dbd0; --lamp: #b4472a; }
 @media (prefers-color-scheme: dark) {
@@ -32,6 +35,9 @@ article { margin: 2rem 0; }
 .prompt { margin: 0; padding: .9rem 1.1rem; background: var(--box); border: 1px solid var(--line);
   border-left: 4px solid var(--lamp); border-radius: 8px; font: 1rem/1.5 ui-monospace, Menlo, Consolas, monospace;
   white-space: pre-wrap; overflow-wrap: anywhere; }
+.change { margin: 0 0 .6rem; font: 1rem/1.5 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+del { color: var(--quiet); } ins { color: var(--lamp); font-weight: 600; text-decoration: none; }
+a { color: inherit; }
 .said { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .answer { padding-left: 1.1rem; border-left: 2px solid var(--line); }
 .sources { margin: .4rem 0 0; }
@@ -45,9 +51,18 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
 @media print {
   :root { --ink: #000; --quiet: #444; --paper: #fff; --box: #fff; --line: #bbb; }
   body { font-size: 11pt; } main { max-width: none; padding: 0; }
-  article, figure { break-inside: avoid; } details > * { display: block; } summary { display: none; }
+  article, figure { break-inside: avoid; } ins { text-decoration: underline; }
+  details > * { display: block; } summary { display: none; }
 }
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordMap:
+    """Where the words of a picture (by its number) went, as PNG."""
+
+    picture: int
+    content: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +72,8 @@ class Piece:
     entry: Entry
     picture: bytes | None = None
     strip: bytes | None = None
+    before: GenerationRequest | None = None  # of the picture that this one is a change to
+    word_maps: tuple[WordMap, ...] = ()  # made after this turn and before the next
 
 
 def as_page(title: str, pieces: Sequence[Piece]) -> bytes:
@@ -87,7 +104,7 @@ def _article(piece: Piece) -> str:
     edited = " · edited" if turn.edited_at else ""
     words = _emphasised(turn.said) if turn.person_id is None else html.escape(turn.said)
     kind = "said answer" if turn.person_id is None else "prompt" if turn.intent in ("create", "revise") else "said"
-    figures = _figures(piece)
+    figures = _figures(piece) + "".join(_word_map(each) for each in piece.word_maps)
     sources = _sources(piece.entry)
     below = f'<p class="sources">{html.escape(sources)}</p>' if sources else ""
     return (
@@ -106,10 +123,39 @@ def _figures(piece: Piece) -> str:
     )
     strip = "" if piece.strip is None else f'<img src="{_data(piece.strip)}" alt="The steps to it, from noise">'
     return (
-        f'<figure><img class="picture" src="{_data(piece.picture)}" alt="{alt}">'
-        f"<figcaption>Picture {picture.id}{_from(picture.parent)}</figcaption>{strip}"
+        f'<figure id="picture-{picture.id}">{_change(piece)}'
+        f'<img class="picture" src="{_data(piece.picture)}" alt="{alt}">'
+        f"<figcaption>Picture {picture.id}{_from(picture, _linked)}</figcaption>{strip}"
         f"<details><summary>How it was made</summary><table>{rows}</table></details></figure>"
     )
+
+
+def _change(piece: Piece) -> str:
+    """The words of a changed picture with the change marked, as the reply marked it."""
+    lines = _marked_lines(
+        piece,
+        lambda gone: f"<del>{gone}</del>",
+        lambda new: f"<ins>{new}</ins>",
+        html.escape,
+    )
+    return "".join(f'<p class="change">{line}</p>' for line in lines)
+
+
+def _word_map(each: WordMap) -> str:
+    told = WORD_MAP.format(each.picture)
+    return f'<figure><img src="{_data(each.content)}" alt="{told}"><figcaption>{told}</figcaption></figure>'
+
+
+def _marked_lines(piece: Piece, gone: Mark, new: Mark, kept: Mark) -> list[str]:
+    """Prompt and negative prompt of a changed picture, as far as they changed, with what went and what came marked."""
+    picture, before = piece.entry.picture, piece.before
+    if picture is None or before is None:
+        return []
+    after = picture.run.request
+    lines = [marked(before.prompt, after.prompt, gone, new, kept)] if before.prompt != after.prompt else []
+    if before.negative_prompt != after.negative_prompt:
+        lines.append(f"Without: {marked(before.negative_prompt, after.negative_prompt, gone, new, kept)}")
+    return lines
 
 
 def _markdown_piece(piece: Piece) -> list[str]:
@@ -121,10 +167,13 @@ def _markdown_piece(piece: Piece) -> list[str]:
     if sources := _sources(piece.entry):
         parts.append(f"*{_plain(sources)}*")
     if picture is not None and piece.picture is not None:
+        parts += _marked_lines(piece, lambda gone: f"~~{gone}~~", lambda new: f"**{new}**", _plain)
         parts.append(f"![Picture {picture.id}]({_data(piece.picture)})")
+        parts.append(f"Picture {picture.id}{_from(picture, str)}")
         if piece.strip is not None:
             parts.append(f"![The steps to it, from noise]({_data(piece.strip)})")
         parts.append("\n".join(f"- {name}: {_plain(value)}" for name, value in _settings(picture.run)))
+    parts += [f"![{WORD_MAP.format(each.picture)}]({_data(each.content)})" for each in piece.word_maps]
     return parts
 
 
@@ -152,8 +201,17 @@ def _sources(entry: Entry) -> str:
     return f"From: {'; '.join(list(refs)[:6])}" if refs else ""
 
 
-def _from(parent: int | None) -> str:
-    return "" if parent is None else f", made from picture {parent}"
+def _from(picture: Picture, named: Mark) -> str:
+    """Which picture it goes on from, and how."""
+    if picture.parent is None:
+        return ""
+    how = method_words(picture.method or "", picture.run.request)
+    return f", from {named(f'picture {picture.parent}')}: {how}"
+
+
+def _linked(picture: str) -> str:
+    """A picture's name with the way to it on the page."""
+    return f'<a href="#{picture.replace(" ", "-")}">{picture}</a>'
 
 
 def _emphasised(text: str) -> str:

@@ -20,7 +20,7 @@ from bot.trials import Trial, offer_row, trial_in
 from explainer.messages import Answer
 from generation.queue import Owner
 from generation.studio import Picture, Studio
-from store import conversations, forgetting, people, pictures
+from store import conversations, forgetting, people, pictures, studies
 from store.conversations import ABOUT, EvidenceRow, TurnRow
 from store.database import Database, Transaction
 from store.files import Files
@@ -200,6 +200,12 @@ class Memory:
         return [
             Entry(turn=turn, evidence=tuple(evidence.get(turn.id, ())), picture=made.get(turn.id)) for turn in found
         ]
+
+    async def looked_into(self, picture_ids: Sequence[int]) -> dict[int, float]:
+        """When (seconds since 1970) it was first looked where the words of these pictures went, by picture."""
+        async with self._database.reading() as connection:
+            made = await studies.of_pictures(connection, picture_ids)
+        return {study.picture_id: study.created_at for study in reversed(made) if study.change == "words"}
 
     # --- what is kept of a person --------------------------------------------------------------
 

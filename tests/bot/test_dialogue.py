@@ -13,6 +13,7 @@ import pytest
 
 from bot.cogs.chat import EMPTY, TOO_FAST
 from bot.dialogue import HEARS_LITTLE, THREAD_HELLO
+from bot.export import WORD_MAP
 from bot.pace import MOST
 from bot.playground import Person
 from bot.playground.interactions import Interaction
@@ -21,7 +22,7 @@ from bot.playground.records import Message
 from bot.settings import Settings
 from bot.talk import UNSURE
 from bot.trials import GONE
-from explainer.messages import Offer
+from explainer.messages import Changed, Interpreted, Offer
 from generation.queue import Owner
 from store.conversations import read_turns, turn_query
 from tests.bot.conftest import Stage
@@ -379,6 +380,42 @@ async def test_the_conversation_can_be_taken_away_as_one_page(room: Room) -> Non
     content = (await _file(room, page)).decode()
     assert "a &lt;b&gt;red&lt;/b&gt; fox" in content and "data:image/png;base64," in content
     assert "<b>bob</b>" in content and "http:" not in content and "https:" not in content
+
+
+async def test_the_page_marks_changes_and_has_word_maps_where_they_were_made(room: Room) -> None:
+    first = await room.picture(prompt="a red <fox>", negative_prompt="mud")
+    changed = Changed(
+        prompt="a blue <fox>", negative_prompt="mud, red", kinds=("recolour",), whats=("blue",), local=True
+    )  # fmt: skip
+    read = Interpreted(intent="revise", second="ask", sure=True, picture=1, changed=changed)
+    room.stage.reader.understood["make it blue"] = read
+    room.stage.worker.by_itself = True
+    await room.ann.send("make it blue", reply_to=first)
+    await room.driver.until(lambda: len(room.said()) > 1 and "Again" in labels(room.said()[-1]))
+    await room.answer(room.bob, await room.bob.slash("words", picture=1))
+    await room.bob.send(f"{room.mention} what now?")
+    await room.answers(3)
+    page = (await _file(room, await room.answer(room.ann, await room.ann.slash("export")))).decode()
+    assert '<p class="change">a <del>red</del> <ins>blue</ins> &lt; fox &gt;</p>' in page
+    assert '<p class="change">Without: mud <ins>, red</ins></p>' in page
+    assert 'Picture 2, from <a href="#picture-1">picture 1</a>: begun from the picture, 50% of it redone' in page
+    order = [page.index(part) for part in ('id="picture-1"', 'id="picture-2"', WORD_MAP.format(1), "what now?")]
+    assert order == sorted(order) and page.count(f"<figcaption>{WORD_MAP.format(1)}") == 1
+    text = (await _file(room, await room.answer(room.ann, await room.ann.slash("export", form="markdown")))).decode()
+    assert "a ~~red~~ **blue** \\< fox \\>" in text and f"![{WORD_MAP.format(1)}](data:image/png" in text
+
+
+async def test_the_page_does_not_tell_of_a_parent_that_is_gone(room: Room) -> None:
+    first = await room.picture(prompt="a secret fox")
+    changed = Changed(prompt="a blue fox", negative_prompt="", kinds=("recolour",), whats=("blue",), local=True)
+    read = Interpreted(intent="revise", second="ask", sure=True, picture=1, changed=changed)
+    room.stage.reader.understood["make it blue"] = read
+    room.stage.worker.by_itself = True
+    await room.bob.send("make it blue", reply_to=first)
+    await room.driver.until(lambda: len(room.said()) > 1 and "Again" in labels(room.said()[-1]))
+    await room.stage.bot.conversation.delete(1, _owner(room.ann))
+    page = (await _file(room, await room.answer(room.bob, await room.bob.slash("export")))).decode()
+    assert "secret" not in page and 'id="picture-2"' in page and 'class="change"' not in page
 
 
 async def _file(room: Room, message: Message) -> bytes:
