@@ -40,7 +40,8 @@ Other messages I neither keep nor, as a rule, receive.
 **For how long**
 Until you delete it. *Delete* under a picture deletes it with everything that belongs to it. A message that you delete \
 or edit on Discord is deleted or edited here too. `/forget` deletes everything of yours, on this server or everywhere. \
-Nothing expires by itself, and nothing is used for training: models stay as they are.
+Of itself only this goes: how a picture came about step by step, after {days:g} days; the picture and its record stay. \
+Nothing is used for training: models stay as they are.
 
 **Who sees it**
 What is said in a channel I repeat in that channel and its threads only; what is private, to you alone. The people \
@@ -73,7 +74,8 @@ class PrivacyDesk:
     def statement(self) -> str:
         """What is kept, how long, and who sees it."""
         voice = ELSEWHERE_VOICE if self._bot.settings.voice == "openai" else ""
-        return PRIVACY.format(voice=voice, playground=IN_PLAYGROUND if self._bot.forgotten else "")
+        playground = IN_PLAYGROUND if self._bot.forgotten else ""
+        return PRIVACY.format(days=self._bot.settings.keep_steps_days, voice=voice, playground=playground)
 
     async def send_data(self, interaction: discord.Interaction) -> None:
         """Send the person everything that is kept of them."""
