@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -40,6 +41,7 @@ THREAD_NAME_LIMIT = 60
 THREAD_HELLO = "Ask me anything about this picture, or say what to draw."
 HEARS_LITTLE = "I only hear messages here that mention me, or that reply to one of mine."
 CONTENT_LIMIT = 1_990  # characters of a message, with a few to spare
+STILL_NEW = timedelta(minutes=10)  # in which a message that is edited to speak to the bot is answered
 NOTE_LIMIT = 1_900  # characters above a picture to come
 _PICTURE = re.compile(r"^darkroom:(?:again|strip|original|delete|ask|talk|lineage):(\d+)$")
 
@@ -183,19 +185,22 @@ class Dialogue:
     async def hear(self, message: discord.Message, text: str) -> None:
         """Answer a message that speaks to the bot."""
         async with self._one_by_one(message.id):
-            async with message.channel.typing():
-                start = await starting_picture_in(message.attachments)
-                if start is not None and not text:
-                    await message.channel.send(SAY_WHAT, reference=message.to_reference(fail_if_not_exists=False))
-                    return
-                reply = await self._bot.talk.hear(await self._utterance(message, text, start))
-            if reply.trial is not None:
-                await self._try_for(message, reply.trial)
-            elif reply.request is not None:
-                note = _with_line(await self._note(reply.request, reply.onward), await self._hears(message, reply))
-                await self._bot.delivery.reply(message, reply.request, reply.origin, note)
-            else:
-                await self._answer(message, reply)
+            await self._hear(message, text)
+
+    async def _hear(self, message: discord.Message, text: str) -> None:
+        async with message.channel.typing():
+            start = await starting_picture_in(message.attachments)
+            if start is not None and not text:
+                await message.channel.send(SAY_WHAT, reference=message.to_reference(fail_if_not_exists=False))
+                return
+            reply = await self._bot.talk.hear(await self._utterance(message, text, start))
+        if reply.trial is not None:
+            await self._try_for(message, reply.trial)
+        elif reply.request is not None:
+            note = _with_line(await self._note(reply.request, reply.onward), await self._hears(message, reply))
+            await self._bot.delivery.reply(message, reply.request, reply.origin, note)
+        else:
+            await self._answer(message, reply)
 
     async def _answer(self, message: discord.Message, reply: Reply) -> None:
         """Answer a message in words."""
@@ -252,7 +257,10 @@ class Dialogue:
     async def follow_edit(self, message: discord.Message, text: str) -> None:
         """A message was edited: so is what came of it, as far as nothing has been painted yet; else that is offered."""
         async with self._one_by_one(message.id):
-            if not await self._bot.memory.said_otherwise(SOURCE, str(message.id), text):
+            said = await self._bot.memory.said_in(SOURCE, str(message.id))
+            if said is None and _edited_lately(message):  # it did not speak to the bot before
+                await self._hear(message, text)
+            if said is None or said == text:
                 return
             utterance = await self._utterance(message, text, await starting_picture_in(message.attachments))
             reply = await self._bot.talk.edited(str(message.id), utterance)
@@ -397,6 +405,11 @@ class Dialogue:
         if name not in self._passages:
             raise NotThere("That passage is not there any more.")
         return self._passages[name]
+
+
+def _edited_lately(message: discord.Message) -> bool:
+    """Whether its author has edited a message that is new enough to be answered still."""
+    return message.edited_at is not None and discord.utils.utcnow() - message.created_at < STILL_NEW
 
 
 def _with_line(text: str | None, line: str | None) -> str | None:

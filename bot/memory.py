@@ -101,11 +101,11 @@ class Memory:
         async with self._database.writing() as connection:
             await conversations.set_intent(connection, turn_id, intent)
 
-    async def said_otherwise(self, source: str, message: str, said: str) -> bool:
-        """Whether a person's message carries a turn that says something else."""
+    async def said_in(self, source: str, message: str) -> str | None:
+        """What a person has said in a message; None: nothing is remembered of it."""
         async with self._database.reading() as connection:
             turn = await conversations.by_message(connection, source, message)
-        return turn is not None and turn.person_id is not None and turn.said != said
+        return None if turn is None or turn.person_id is None else turn.said
 
     async def edited(self, source: str, message: str, said: str) -> TurnRow | None:
         """Follow an edit of a person's message; None: it carries no turn, or says the same."""

@@ -63,6 +63,12 @@ def _remove(draft: Draft, words: str) -> bool:
     draft.note("remove", bare, place=target is not None)
     if target is None:
         draft.negatives.append(bare)
+        for one in noun_phrases(draft.nlp, draft.prompt):  # it may be how something looks: "without the red"
+            if described := re.search(
+                rf"\b{re.escape(bare)}\s+", draft.prompt[one.start : one.head_start], re.IGNORECASE
+            ):
+                put(draft, one.start + described.start(), one.start + described.end(), "")
+                break
         return True
     name = draft.prompt[target.head_start : target.end]
     start, end = target.start, target.end

@@ -25,6 +25,7 @@ from tests.playground.conftest import answer_problems
 GUILD_PATIENCE = 0.05  # seconds that discord.py waits for a further guild; there is only one
 # The scenarios edit every 0.2 s, for which Discord's rates have no room; its own tests show them kept.
 NO_RATES = Limits(rates={})
+HEARD = "discord.py: on_"  # and those that run listeners
 BEING_HANDLED = ("CommandTree-invoker", "discord-ui-")  # how discord.py names the tasks that run commands and buttons
 
 
@@ -39,6 +40,7 @@ async def loopback(process: Process, limits: Limits = NO_RATES) -> AsyncIterator
             driver = LoopbackDriver(playground, process)
             await driver.open()
             yield driver
+            await _handled()
             await driver.close()
     finally:
         logging.getLogger().removeHandler(errors)
@@ -46,6 +48,13 @@ async def loopback(process: Process, limits: Limits = NO_RATES) -> AsyncIterator
     problems += answer_problems(playground.requests)
     problems += [*errors.unforeseen, *playground.missing, *map(str, playground.gateway.unknown)]
     assert problems == [], problems
+
+
+async def _handled() -> None:
+    """Let the bot finish with what it has heard, so that no listener is cut off in the middle of a transaction."""
+    listening = [task for task in asyncio.all_tasks() if task.get_name().startswith((HEARD, *BEING_HANDLED))]
+    if listening:
+        await asyncio.wait(listening, timeout=PATIENCE)
 
 
 class LoopbackDriver:

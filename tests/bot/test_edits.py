@@ -169,6 +169,19 @@ async def test_what_cannot_be_made_after_an_edit_is_said_and_the_job_goes_on(roo
     await room.driver.until(lambda: "Again" in labels(room.ann.fresh(answers[0])))
 
 
+async def test_a_message_that_speaks_to_the_bot_only_after_an_edit_is_heard_then(room: Room) -> None:
+    asked = await room.ann.send("draw me a red fox")
+    await room.ann.edit(asked, "draw me a green fox")
+    await room.ann.edit(asked, f"{room.mention} draw me a blue fox")
+    order = await ordered(room, 1)
+    assert order.request.prompt == "a blue fox" and len(await room.answers(1)) == 1
+    await room.ann.edit(asked, f"{room.mention} draw me a blue owl")
+    order = await ordered(room, 2)
+    room.stage.worker.finish(order.job)
+    await room.driver.until(lambda: "Again" in labels(room.said()[0]))
+    assert order.request.prompt == "a blue owl" and len(room.said()) == 1
+
+
 async def test_an_edit_keeps_the_picture_that_was_sent_along(room: Room) -> None:
     asked = await room.ann.send(f"{room.mention} turn this into a green frog", files=[("my.jpg", drawing())])
     first = await ordered(room, 1)

@@ -29,6 +29,13 @@ def test_what_is_removed_or_replaced_goes_to_the_negative_prompt(reviser: Revise
     assert reviser.revise("a fox", "make it a cat", "mud").negative_prompt == "mud, fox"
 
 
+def test_a_look_is_taken_off_like_a_thing(reviser: Reviser) -> None:
+    for message in ("without the red", "no red please"):
+        revision = reviser.revise("a cat and an old red fox", message)
+        assert (revision.prompt, revision.negative_prompt) == ("a cat and an old fox", "red"), message
+    assert reviser.revise("a cat", "without the red").prompt == "a cat"
+
+
 def test_going_back_and_another_change_no_word(reviser: Reviser) -> None:
     assert reviser.revise("a fox", "undo").back == "one"
     assert reviser.revise("a fox", "go back to the first").back == "first"
