@@ -7,6 +7,9 @@ python -m generation.training diffusion --folder ~/pocket    # hours; stop and s
     python -m generation.training index     --folder ~/pocket --target generation/pocket
     python -m generation.training.evaluate  --folder ~/pocket --model generation/pocket
     python -m generation.training card      --folder ~/pocket --target generation/pocket
+
+With `--released generation/pocket`, `prepare` keeps that model's tokenizer, latent code and decoder instead of making
+them, and `diffusion` goes on from its weights.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from generation.training.compose import Composer, Mixture
 from generation.training.sprites import load_sprites
 from generation.training.vocabulary import things
 
-WAVES = (1, 2, 3)
+WAVES = (1, 2, 3, 4)
 SCENES_FOR_CODE = 2400
 
 
@@ -38,6 +41,7 @@ def main() -> None:
         command.add_argument("--cooldown", type=int, default=60_000, help="pictures over which the learning rate falls")
         command.add_argument("--target", type=Path, default=Path("generation/pocket"), help="where to assemble")
         command.add_argument("--wave", type=int, default=1, choices=WAVES, help="the last wave that was taught")
+        command.add_argument("--released", type=Path, help="prepare, diffusion: the model to go on from")
     arguments = parser.parse_args()
     import torch
 
@@ -60,14 +64,23 @@ def composers(folder: Path) -> dict[int, Composer]:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    from generation.training import latents, text
+    from diffusers import AutoencoderKL
+
+    from generation.training import autoencoder, latents, text
 
     composer = composers(arguments.folder)[WAVES[-1]]
-    text.train_tokenizer(composer.things, composer, arguments.folder / "tokenizer")
     rng = random.Random(3)
     mixture = Mixture(canonical=0.1, single=0.15, coloured=0.15, pair=0.25, worn=0.15, ridden=0.15, count=0.05)
     scenes = [composer.scene(rng, mixture) for _ in range(SCENES_FOR_CODE)]
-    latents.fit(np.stack([composer.paint(scene, latents.HALF) for scene in scenes])).save(arguments.folder / "code.npz")
+    halves = np.stack([composer.paint(scene, latents.HALF) for scene in scenes])
+    if arguments.released is None:
+        text.train_tokenizer(composer.things, composer, arguments.folder / "tokenizer")
+        latents.fit(halves).save(arguments.folder / "code.npz")
+        return
+    vae = AutoencoderKL.from_pretrained(arguments.released, subfolder="vae")
+    text.load_tokenizer(arguments.released / "tokenizer").save_pretrained(arguments.folder / "tokenizer")
+    autoencoder.code_of(vae, halves).save(arguments.folder / "code.npz")
+    autoencoder.keep_decoder(vae, arguments.folder)
 
 
 def _decoder(arguments: argparse.Namespace) -> None:
@@ -93,6 +106,7 @@ def _diffusion(arguments: argparse.Namespace) -> None:
         cooldown=arguments.cooldown,
         seed=arguments.seed,
         minutes=arguments.minutes,
+        released=arguments.released,
     )
 
 

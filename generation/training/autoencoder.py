@@ -114,13 +114,15 @@ def _project(convolution: Any, code: latents.Code) -> None:
     basis = torch.from_numpy(code.encode)
     for y in range(latents.PATCH):
         for x in range(latents.PATCH):
-            # a pixel's place after two space-to-depths: row and column bits from fine to coarse
-            inner = ((y % 2) * 2 + x % 2) * 3
-            middle = ((y // 2 % 2) * 2 + x // 2 % 2) * 12
             for c in range(3):
                 pixel = basis[(y * latents.PATCH + x) * 3 + c]
-                convolution.weight[: latents.CHANNELS, middle + inner + c, y // 4, x // 4] = pixel
+                convolution.weight[: latents.CHANNELS, _depth(y, x) + c, y // 4, x // 4] = pixel
     convolution.bias[: latents.CHANNELS] = -torch.from_numpy(code.mean @ code.encode)
+
+
+def _depth(y: int, x: int) -> int:
+    """A pixel's first channel after two space-to-depths: row and column bits from fine to coarse."""
+    return ((y // 2 % 2) * 2 + x // 2 % 2) * 12 + ((y % 2) * 2 + x % 2) * 3
 
 
 def _linear_tail(encoder: Any) -> None:
@@ -138,6 +140,30 @@ def _linear_tail(encoder: Any) -> None:
         shortcut.bias[(group + 1) * members - 1] = -PIN
     encoder.conv_norm_out.weight.fill_(PIN * (2 / members) ** 0.5)
     encoder.conv_out.bias[latents.CHANNELS :] = -30.0
+
+
+def code_of(vae: AutoencoderKL, halves: latents.Pixels) -> latents.Code:
+    """The code that the encoder of a released autoencoder writes, read back from its weights.
+
+    What the weights do not hold (mean patch and decoding basis) is the least-squares fit on `halves`, pictures
+    [n, 64, 64, 3]; the mean is then moved so that the encoder's offset comes out exactly.
+    """
+    convolution = vae.encoder.down_blocks[3].downsamplers[0].conv
+    kernel, offset = (
+        tensor.detach().float().numpy()[: latents.CHANNELS] for tensor in (convolution.weight, convolution.bias)
+    )
+    encode = np.zeros((latents.PATCH**2 * 3, latents.CHANNELS), np.float32)
+    for y in range(latents.PATCH):
+        for x in range(latents.PATCH):
+            place = _depth(y, x)
+            encode[(y * latents.PATCH + x) * 3 :][:3] = kernel[:, place : place + 3, y // 4, x // 4].T
+    flat = latents.patches(halves).reshape(-1, len(encode))
+    coded = flat @ encode + offset
+    with_one = np.concatenate([coded, np.ones((len(coded), 1), np.float32)], axis=1)
+    fitted = np.linalg.lstsq(with_one, flat, rcond=None)[0]
+    decode, mean = fitted[:-1], fitted[-1]
+    mean = mean - (mean @ encode + offset) @ np.linalg.pinv(encode)
+    return latents.Code(mean.astype(np.float32), encode, decode.astype(np.float32), coded.std(0).astype(np.float32))
 
 
 def halve(full: np.ndarray) -> np.ndarray:
@@ -248,6 +274,12 @@ def judge_decoder(folder: Path, composer: Composer, count: int = 48) -> dict[str
 
 def _warmth(step: int, pictures_left: int, cooldown: int) -> float:
     return min(1.0, (step + 1) / 50) * (1.0 if pictures_left >= cooldown else max(0.03, pictures_left / cooldown))
+
+
+def keep_decoder(vae: AutoencoderKL, folder: Path) -> None:
+    """Write the decoder of a released autoencoder as a checkpoint, so that a new denoiser is trained to its code."""
+    weights = [weight.detach().float().clone() for weight in vae.decoder.parameters()]
+    _save(vae.float(), weights, 0, folder / "decoder.safetensors")
 
 
 def _save(vae: AutoencoderKL, average: list[Tensor], step: int, path: Path) -> None:

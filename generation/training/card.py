@@ -91,7 +91,7 @@ the weights is what ships.
 
 {stages}
 
-What was tried, failures included: `docs/decisions/0001` and `0003` to `0006`.
+What was tried, failures included: `docs/decisions/0001` and `0003` to `0007`.
 """
 
 
@@ -119,15 +119,24 @@ def write_card(model: Path, evaluation: Path) -> None:
             pictures=f"{recipe['pictures_seen']:,}",
             batch=recipe["batch"],
             rate=recipe["learning_rate"],
-            stages="\n".join(_stage(stage) for stage in diffusion.CURRICULUM),
+            stages="\n".join(_stages(recipe["pictures_seen"])),
         )
     )
 
 
-def _stage(stage: diffusion.Stage) -> str:
+def _stages(pictures: int) -> list[str]:
+    """What a training on so many pictures was made of, stage by stage."""
+    begun = [0, *(stage.until for stage in diffusion.CURRICULUM)]
+    return [
+        _stage(stage, min(stage.until, pictures))
+        for stage, first in zip(diffusion.CURRICULUM, begun, strict=False)
+        if first < pictures
+    ]
+
+
+def _stage(stage: diffusion.Stage, until: int) -> str:
     shares = ", ".join(f"{100 * share:.0f} % {kind}" for kind, share in vars(stage.mixture).items() if share)
-    when = f"until {stage.until:,} pictures" if stage.until < 10**9 else "then"
-    return f"- {when}: {len(things(stage.wave))} things; {shares}"
+    return f"- until {until:,} pictures: {len(things(stage.wave))} things; {shares}"
 
 
 def _percent(share: float) -> str:

@@ -111,6 +111,7 @@ class Training:
         torch.manual_seed(seed)
         self.seed = seed
         self.step = 0
+        self.first_step = 0  # of the optimizer, which a released model comes without
         self.tokenizer = tokenizer
         self.unet = new_unet().to(memory_format=torch.channels_last)
         self.encoder = text.new_text_encoder(tokenizer)
@@ -202,6 +203,25 @@ class Training:
         for weight in self.weights:
             self.optimizer.state[weight]["step"] = torch.tensor(float(self.step))
 
+    def go_on_from(self, released: Path) -> None:
+        """Take up the weights of a released model, in which the optimizer's state is missing.
+
+        Raises:
+            KeyError: the released model has other parts than this training.
+        """
+        parts = {"unet.": "unet/diffusion_pytorch_model.safetensors", "text_encoder.": "text_encoder/model.safetensors"}
+        tensors = {
+            prefix + name: tensor
+            for prefix, file in parts.items()
+            for name, tensor in load_file(released / file).items()
+        }
+        with torch.no_grad():
+            for name, weight, average in zip(self.names, self.weights, self.average, strict=True):
+                weight.copy_(tensors[name])
+                average.copy_(tensors[name])
+        self.step = json.loads((released / "recipe.json").read_text())["pictures_seen"] // BATCH
+        self.first_step = self.step
+
     def swap_average(self) -> None:
         """Exchange the weights with their average (call it again to go back)."""
         with torch.no_grad():
@@ -230,17 +250,27 @@ class Training:
 
 
 def train(
-    folder: Path, composer_of: dict[int, Composer], *, until: int, cooldown: int, seed: int, minutes: float | None
+    folder: Path,
+    composer_of: dict[int, Composer],
+    *,
+    until: int,
+    cooldown: int,
+    seed: int,
+    minutes: float | None,
+    released: Path | None = None,
 ) -> None:
     """Train until `until` pictures have been seen, the learning rate falling over the last `cooldown` of them.
 
-    Resumes from `folder/diffusion.safetensors` where there is one. Writes log.jsonl and sample grids.
+    Resumes from `folder/diffusion.safetensors` where there is one, else goes on from the model in `released`, if one is
+    named. Writes log.jsonl and sample grids.
     """
     code = latents.Code.load(folder / "code.npz")
     training = Training(text.load_tokenizer(folder / "tokenizer"), seed)
     checkpoint = folder / "diffusion.safetensors"
     if checkpoint.exists():
         training.resume(checkpoint)
+    elif released is not None:
+        training.go_on_from(released)
     began, seen, losses = time.monotonic(), training.pictures, list[float]()
     saved = sampled = training.pictures
     while training.pictures < until and (minutes is None or time.monotonic() - began < minutes * 60):
@@ -249,7 +279,7 @@ def train(
         rng = random.Random(seed * 1_000_003 + training.step)
         scenes = [composer.scene(rng, stage.mixture) for _ in range(BATCH)]
         coded = code.latents(np.stack([composer.paint(scene, latents.HALF) for scene in scenes]))
-        rate = _learning_rate(training.step, until - training.pictures, cooldown)
+        rate = _learning_rate(training.step - training.first_step, until - training.pictures, cooldown)
         losses.append(training.advance(coded, [scene.caption for scene in scenes], rate))
         if training.step % 50 == 0:
             speed = (training.pictures - seen) / (time.monotonic() - began)

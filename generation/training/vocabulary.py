@@ -72,33 +72,36 @@ alarm clock: clock | camera | gem stone: diamond, gem
 """
 
 _THIRD_WAVE = """
-gorilla | orangutan | poodle | raccoon | leopard | moose | donkey | zebra | deer | bison | boar | ram: sheep, ram | goat
-camel | llama | giraffe | mammoth | rhinoceros: rhino, rhinoceros | hippopotamus: hippo, hippopotamus | rat | hamster
-chipmunk: squirrel, chipmunk | beaver | hedgehog | bat | polar bear | sloth | otter | skunk | kangaroo | badger | turkey
-rooster | hatching chick | bird | dove | eagle | swan | dodo | feather | flamingo | peacock | parrot | goose
-crocodile | lizard | dragon face: dragon | t-rex: t-rex | dolphin | seal | tropical fish | blowfish
-spiral shell: shell, seashell | coral | jellyfish | lobster | shrimp | squid | bug: caterpillar | ant | beetle | spider
-scorpion | bouquet: bouquet, flowers | cherry blossom | lotus | hibiscus: flower, hibiscus | seedling | potted plant
-evergreen tree: pine tree | four leaf clover: clover | maple leaf: leaf
-melon | tangerine: orange fruit | mango | pear | peach | cherries | blueberries | kiwi fruit: kiwi | coconut | avocado
-eggplant | potato | ear of corn: corn | hot pepper: chili | broccoli | onion | bread | croissant | pretzel | bagel
-pancakes | waffle | bacon | french fries: fries, french fries | hot dog | sandwich | taco | burrito | egg | popcorn
-rice ball | sushi | spaghetti: spaghetti, noodles | cupcake | pie | chocolate bar: chocolate | candy | lollipop
-glass of milk: milk | teapot | wine glass: wine | cocktail glass: cocktail | beer mug: beer | bubble tea
-volcano | desert island: island | church | tent | ferris wheel | ambulance | fire engine: fire truck | police car | taxi
-pickup truck: truck | racing car | motorcycle: motorcycle, motorbike | motor scooter: scooter | roller skate | anchor
-speedboat | ship | full moon | tornado | droplet: water drop | christmas tree | trophy | baseball | basketball
-volleyball | tennis: tennis ball | bowling | boxing glove | ice skate | kite | crystal ball
-video game: game controller | game die: dice | yarn | artist palette: palette
-glasses | t-shirt: shirt, t-shirt | jeans: jeans, trousers | scarf
-dress | backpack | running shoe: shoe, sneaker | graduation cap | lipstick | ring | musical note | microphone
-headphone: headphones | saxophone | trumpet | violin | drum | mobile phone: phone | laptop: laptop, computer
-television: tv, television | candle | envelope: letter, envelope | pencil | paintbrush | scissors | hammer | axe
-crossed swords: swords | bomb | bow and arrow | shield | magnet | microscope | telescope | pill | door | bed | chair
-bathtub | broom | shopping cart | coin | money bag | pile of poo: poop | clown face: clown | brain | eye | baby
-boy | girl | man | woman | cook: chef, cook | ninja | police officer | santa claus: santa | princess
-mage: wizard | vampire | mermaid | zombie | fairy | crying face | angry face | sleeping face | thinking face
-smiling face with heart-eyes: face in love | face with tears of joy: laughing face | peanuts | toothbrush | ladder
+raccoon | moose | zebra | deer | ram: sheep, ram | camel | giraffe | rhinoceros: rhino, rhinoceros
+hippopotamus: hippo, hippopotamus | hamster | chipmunk: squirrel, chipmunk | hedgehog | bat | kangaroo | rooster
+bird | eagle | swan | feather | flamingo | peacock | parrot | crocodile | dragon face: dragon | t-rex: t-rex | dolphin
+spiral shell: shell, seashell | jellyfish | lobster | bug: caterpillar | ant | spider | scorpion
+bouquet: bouquet, flowers | cherry blossom | hibiscus: flower, hibiscus | potted plant | evergreen tree: pine tree
+maple leaf: leaf | tangerine | pear | peach | cherries | kiwi fruit: kiwi | coconut | avocado | eggplant
+ear of corn: corn | hot pepper: chili | broccoli | bread | croissant | pretzel | pancakes
+french fries: fries, french fries | hot dog | sandwich | taco | egg | popcorn | sushi | spaghetti: spaghetti, noodles
+cupcake | chocolate bar: chocolate | candy | lollipop | glass of milk: milk | teapot | cocktail glass: cocktail
+beer mug: beer | volcano | tent | ferris wheel | fire engine: fire truck | taxi | pickup truck: truck
+motorcycle: motorcycle, motorbike | roller skate | anchor | ship | tornado | droplet: water drop | christmas tree
+trophy | baseball | basketball | tennis: tennis ball | boxing glove | kite | game die: dice | yarn
+artist palette: palette | glasses | t-shirt: shirt, t-shirt | jeans: jeans, trousers | scarf | dress | backpack
+running shoe: shoe, sneaker | graduation cap | lipstick | musical note | microphone | headphone: headphones
+saxophone | trumpet | violin | drum | mobile phone: phone | laptop: laptop, computer | television: tv, television
+candle | envelope: letter, envelope | pencil | paintbrush | scissors | hammer | axe | crossed swords: swords | bomb
+magnet | door | bed | chair | broom | coin | money bag | pile of poo: poop | clown face: clown | brain | eye | baby
+girl | man | woman | cook: chef, cook | ninja | police officer | santa claus: santa | princess | mage: wizard
+mermaid | crying face | sleeping face | thinking face | smiling face with heart-eyes: face in love
+face with tears of joy: laughing face | peanuts | toothbrush
+"""
+
+_FOURTH_WAVE = """
+gorilla | orangutan | poodle | leopard | donkey | bison | boar | goat | llama | mammoth | rat | beaver | polar bear
+sloth | otter | skunk | badger | turkey | hatching chick | dove | dodo | goose | lizard | seal | tropical fish
+blowfish | coral | shrimp | squid | beetle | lotus | seedling | four leaf clover: clover | melon | mango | blueberries
+potato | onion | bagel | waffle | bacon | burrito | rice ball | pie | wine glass: wine | bubble tea
+desert island: island | church | ambulance | police car | racing car | motor scooter: scooter | speedboat | full moon
+volleyball | bowling | ice skate | crystal ball | video game: game controller | ring | bow and arrow | shield
+microscope | telescope | pill | bathtub | shopping cart | boy | vampire | zombie | fairy | angry face | ladder
 """
 
 # Faces found by eye on the sprites: eyes' middle x and y, width of sunglasses, height of a hat's brim.
@@ -194,10 +197,12 @@ _MASS = _listed(
     "wine, beer, coral, broccoli, money, santa, yarn, poop, chili"
 )
 
+_UNCOUNTED = _listed("fish, sheep, sun, moon, shrimp, squid, tv, moose, deer, jellyfish, face in love")
+
 
 def things(wave: int) -> list[Thing]:
     """All things up to this wave, in a fixed order."""
-    waves = (_FIRST_WAVE, _SECOND_WAVE, _THIRD_WAVE)
+    waves = (_FIRST_WAVE, _SECOND_WAVE, _THIRD_WAVE, _FOURTH_WAVE)
     return [thing for number, text in enumerate(waves[:wave], start=1) for thing in _parse(text, number)]
 
 
@@ -211,13 +216,13 @@ def with_article(name: str) -> str:
 
 def plural(name: str) -> str | None:
     """`"foxes"`, or None where the thing is not counted in captions."""
-    if name in _PLURAL or name in _MASS or name in {"fish", "sheep", "sun", "moon", "shrimp", "squid", "tv"}:
+    if name in _PLURAL or name in _MASS or name in _UNCOUNTED:
         return None
     irregular = {"mouse": "mice", "wolf": "wolves", "leaf": "leaves", "snowman": "snowmen", "man": "men",
-                 "woman": "women", "goose": "geese"}  # fmt: skip
+                 "woman": "women", "goose": "geese", "scarf": "scarves"}  # fmt: skip
     if name in irregular:
         return irregular[name]
-    if name.endswith(("s", "x", "ch", "sh", "tomato", "potato", "mango")):
+    if name.endswith(("s", "x", "ch", "sh", "tomato", "potato", "mango", "tornado")):
         return name + "es"
     if name.endswith("y") and name[-2] not in "aeiou":
         return name[:-1] + "ies"
