@@ -9,7 +9,8 @@ python -m generation.training diffusion --folder ~/pocket    # hours; stop and s
     python -m generation.training card      --folder ~/pocket --target generation/pocket
 
 With `--released generation/pocket`, `prepare` keeps that model's tokenizer, latent code and decoder instead of making
-them, and `diffusion` goes on from its weights.
+them, and `diffusion` goes on from its weights; with `--part words` too, only what reads words learns, which is enough
+to widen the vocabulary (docs/decisions/0007).
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from __future__ import annotations
 import argparse
 import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from generation.training.compose import Composer, Mixture
 from generation.training.sprites import load_sprites
-from generation.training.vocabulary import things
+from generation.training.vocabulary import ALL_WAVES, things
 
-WAVES = (1, 2, 3, 4)
+if TYPE_CHECKING:
+    from generation.training.diffusion import Stage
+
+WAVES = range(1, ALL_WAVES + 1)
 SCENES_FOR_CODE = 2400
 
 
@@ -42,6 +47,7 @@ def main() -> None:
         command.add_argument("--target", type=Path, default=Path("generation/pocket"), help="where to assemble")
         command.add_argument("--wave", type=int, default=1, choices=WAVES, help="the last wave that was taught")
         command.add_argument("--released", type=Path, help="prepare, diffusion: the model to go on from")
+        command.add_argument("--part", default="all", choices=("all", "words"), help="diffusion: what of it to train")
     arguments = parser.parse_args()
     import torch
 
@@ -56,19 +62,27 @@ def main() -> None:
     }[arguments.command](arguments)
 
 
-def composers(folder: Path) -> dict[int, Composer]:
-    """One composer for each wave of the vocabulary."""
-    everything = things(WAVES[-1])
-    sprites = load_sprites(folder, [thing.label for thing in everything])
-    return {wave: Composer(things(wave), sprites) for wave in WAVES}
+def composer_of_all(folder: Path) -> Composer:
+    """A composer of all waves."""
+    everything = things(ALL_WAVES)
+    return Composer(everything, load_sprites(folder, [thing.label for thing in everything]))
+
+
+def composers(folder: Path) -> dict[Stage, Composer]:
+    """The composer of each stage of the training."""
+    from generation.training.diffusion import CURRICULUM
+
+    sprites = load_sprites(folder, [thing.label for thing in things(ALL_WAVES)])
+    return {stage: Composer(things(stage.wave), sprites, stage.favour) for stage in CURRICULUM}
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
     from diffusers import AutoencoderKL
 
     from generation.training import autoencoder, latents, text
+    from generation.training.index import keep_views
 
-    composer = composers(arguments.folder)[WAVES[-1]]
+    composer = composer_of_all(arguments.folder)
     rng = random.Random(3)
     mixture = Mixture(canonical=0.1, single=0.15, coloured=0.15, pair=0.25, worn=0.15, ridden=0.15, count=0.05)
     scenes = [composer.scene(rng, mixture) for _ in range(SCENES_FOR_CODE)]
@@ -81,6 +95,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
     text.load_tokenizer(arguments.released / "tokenizer").save_pretrained(arguments.folder / "tokenizer")
     autoencoder.code_of(vae, halves).save(arguments.folder / "code.npz")
     autoencoder.keep_decoder(vae, arguments.folder)
+    keep_views(arguments.released, arguments.folder)
 
 
 def _decoder(arguments: argparse.Namespace) -> None:
@@ -88,7 +103,7 @@ def _decoder(arguments: argparse.Namespace) -> None:
 
     autoencoder.train_decoder(
         arguments.folder,
-        composers(arguments.folder)[WAVES[-1]],
+        composer_of_all(arguments.folder),
         until=arguments.until,
         cooldown=arguments.cooldown,
         seed=arguments.seed,
@@ -107,6 +122,7 @@ def _diffusion(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         minutes=arguments.minutes,
         released=arguments.released,
+        part=arguments.part,
     )
 
 

@@ -77,11 +77,19 @@ class Mixture:
 
 
 class Composer:
-    """Makes scenes at random and paints them."""
+    """Makes scenes at random and paints them.
 
-    def __init__(self, things: Sequence[Thing], sprites: dict[str, Rgba]) -> None:
+    Args:
+        things: what the scenes hold.
+        sprites: their pictures, by label.
+        favour: how many times as often things of the last wave are drawn as the others.
+    """
+
+    def __init__(self, things: Sequence[Thing], sprites: dict[str, Rgba], favour: int = 1) -> None:
         self.things = list(things)
-        self.faces = [thing for thing in things if thing.face]
+        newest = max(thing.wave for thing in things)
+        self._pool = [thing for thing in things for _ in range(favour if thing.wave == newest else 1)]
+        self._faces = [thing for thing in self._pool if thing.face]
         self.mounts = [thing for thing in things if thing.mount]
         self._sprites = sprites
         self._pyramids: dict[tuple[str, str | None], list[Image.Image]] = {}
@@ -97,15 +105,15 @@ class Composer:
         return Scene(_dress(rng, caption, background), kind, background.top, background.bottom, tuple(placements))
 
     def _canonical(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
-        thing = rng.choice(self.things)
+        thing = rng.choice(self._pool)
         return [Placement(thing.label, 0.5, 0.5, LARGE)], with_article(_say(rng, thing))
 
     def _single(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
-        thing = rng.choice(self.things)
+        thing = rng.choice(self._pool)
         return [_anywhere(rng, thing.label)], with_article(_say(rng, thing))
 
     def _coloured(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
-        thing = rng.choice(self.things)
+        thing = rng.choice(self._pool)
         colour = _colour_but(rng, background.colour)
         place = replace(_anywhere(rng, thing.label), colour=colour)
         return [place], with_article(_in_colour(rng, colour, _say(rng, thing)))
@@ -124,7 +132,7 @@ class Composer:
         return placements, f"{first_name} {words} {second_name}"
 
     def _worn(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
-        wearer, name = self._maybe_coloured(rng, background, 0.35, self.faces)
+        wearer, name = self._maybe_coloured(rng, background, 0.35, self._faces)
         wearer = replace(wearer, x=0.5 + _cells(rng, 1), y=5 * CELL, size=LARGE)
         return self._wear(rng, wearer, name, _accessory(rng))
 
@@ -134,7 +142,7 @@ class Composer:
         colour = _colour_but(rng, background.colour) if rng.random() < 0.15 else None
         if colour:
             mount_name = _in_colour(rng, colour, mount_name)
-        rider, name = self._maybe_coloured(rng, background, 0.35, self.faces if rng.random() < 0.75 else None)
+        rider, name = self._maybe_coloured(rng, background, 0.35, self._faces if rng.random() < 0.75 else None)
         worn = _accessory(rng) if self._thing(rider.label).face and rng.random() < 0.4 else None
         under, rider = _seat(rng, mount, rider, hatted=worn is not None and worn != "sunglasses")
         placements, caption = self._wear(rng, rider, name, worn) if worn else ([rider], name)
@@ -142,7 +150,7 @@ class Composer:
         return [replace(under, colour=colour), *placements], f"{caption} {verb} {with_article(mount_name)}"
 
     def _count(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
-        thing = rng.choice([thing for thing in self.things if plural(thing.name)])
+        thing = rng.choice([thing for thing in self._pool if plural(thing.name)])
         many = rng.choice([2, 2, 3])
         colour = _colour_but(rng, background.colour) if rng.random() < 0.25 else None
         name = f"{plural(thing.name)}"
@@ -160,7 +168,7 @@ class Composer:
         self, rng: random.Random, background: _Background, chance: float, among: Sequence[Thing] | None = None
     ) -> tuple[Placement, str]:
         """A sprite not yet placed, with its name and article."""
-        thing = rng.choice(self.things if among is None else among)
+        thing = rng.choice(self._pool if among is None else among)
         name, colour = _say(rng, thing), None
         if rng.random() < chance:
             colour = _colour_but(rng, background.colour)

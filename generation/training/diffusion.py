@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -33,6 +35,8 @@ DROPPED_CAPTIONS = 0.1
 AVERAGE_EVERY = 4  # steps
 AVERAGE_DECAY = 0.997  # per averaging
 
+Part = Literal["all", "words"]
+
 PROMPTS = (
     "a fox", "a cat", "a dog", "a pizza", "a rocket", "an elephant", "a castle", "a bicycle",
     "a green cat", "a blue star", "a pink octopus", "a pizza on a purple background",
@@ -49,6 +53,7 @@ class Stage:
     until: int
     wave: int
     mixture: Mixture
+    favour: int = 1  # how many times as often things of this wave are drawn as those of earlier ones
 
 
 _SCENES = Mixture(canonical=0.10, single=0.10, coloured=0.27, pair=0.25, worn=0.11, ridden=0.14, count=0.03)
@@ -64,10 +69,10 @@ CURRICULUM = (
         Mixture(canonical=0.20, single=0.15, coloured=0.17, pair=0.19, worn=0.11, ridden=0.15, count=0.03),
     ),
     # from here on everything is placed on whole latent cells, and from 373,216 on in one of two sizes
-    Stage(480_000, 1, _SCENES),
-    Stage(580_000, 2, _WIDENING),
-    Stage(680_000, 2, _SCENES),
-    Stage(940_000, 3, _WIDENING),
+    Stage(450_528, 1, _SCENES),
+    Stage(560_000, 2, _WIDENING, favour=3),
+    Stage(640_000, 2, _SCENES),
+    Stage(880_000, 3, _WIDENING, favour=3),
     Stage(10**9, 3, _SCENES),
 )
 
@@ -107,7 +112,7 @@ def new_unet() -> UNet2DConditionModel:
 class Training:
     """The state of a training: weights, their average, the optimizer, and how many steps were made."""
 
-    def __init__(self, tokenizer: CLIPTokenizer, seed: int) -> None:
+    def __init__(self, tokenizer: CLIPTokenizer, seed: int, part: Part = "all") -> None:
         torch.manual_seed(seed)
         self.seed = seed
         self.step = 0
@@ -119,10 +124,15 @@ class Training:
         self.names = [f"unet.{name}" for name, _ in self.unet.named_parameters()]
         self.names += [f"text_encoder.{name}" for name, _ in self.encoder.named_parameters()]
         self.weights = [*self.unet.parameters(), *self.encoder.parameters()]
+        for name, weight in zip(self.names, self.weights, strict=True):
+            weight.requires_grad_(part == "all" or _of_words(name) or weight.ndim == 1)
         fast = [".attn2." in name or name.startswith("text_encoder.") for name in self.names]
         self.optimizer = torch.optim.AdamW(
             [
-                {"params": [w for w, hot in zip(self.weights, fast, strict=True) if not hot], "speed": 1.0},
+                {
+                    "params": [w for w, hot in zip(self.weights, fast, strict=True) if w.requires_grad and not hot],
+                    "speed": 1.0,
+                },
                 {"params": [w for w, hot in zip(self.weights, fast, strict=True) if hot], "speed": 2.0},
             ],
             lr=LEARNING_RATE,
@@ -179,29 +189,30 @@ class Training:
         """Write everything that `resume` needs, to a temporary name first."""
         tensors: dict[str, torch.Tensor] = {}
         for name, weight, average in zip(self.names, self.weights, self.average, strict=True):
-            state = self.optimizer.state[weight]
             tensors |= {f"weight.{name}": weight.detach(), f"average.{name}": average}
-            tensors |= {f"first.{name}": state["exp_avg"], f"second.{name}": state["exp_avg_sq"]}
+            if weight.requires_grad:
+                state = self.optimizer.state[weight]
+                tensors |= {f"first.{name}": state["exp_avg"], f"second.{name}": state["exp_avg_sq"]}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         draft = path.with_suffix(".part")
         save_file(tensors, draft, metadata={"step": str(self.step), "seed": str(self.seed)})
         draft.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint; parameters that it lacks keep their fresh values."""
+        """Go on from a checkpoint; the optimizer begins afresh for what was not trained in it."""
         tensors = load_file(path)
         with torch.no_grad():
             for name, weight, average in zip(self.names, self.weights, self.average, strict=True):
                 weight.copy_(tensors[f"weight.{name}"])
                 average.copy_(tensors[f"average.{name}"])
+        self.step = int(_metadata(path)["step"])
+        for name, weight in zip(self.names, self.weights, strict=True):
+            if weight.requires_grad and f"first.{name}" in tensors:
                 self.optimizer.state[weight] = {
-                    "step": torch.tensor(0.0),
+                    "step": torch.tensor(float(self.step)),
                     "exp_avg": tensors[f"first.{name}"].clone(),
                     "exp_avg_sq": tensors[f"second.{name}"].clone(),
                 }
-        self.step = int(_metadata(path)["step"])
-        for weight in self.weights:
-            self.optimizer.state[weight]["step"] = torch.tensor(float(self.step))
 
     def go_on_from(self, released: Path) -> None:
         """Take up the weights of a released model, in which the optimizer's state is missing.
@@ -249,23 +260,30 @@ class Training:
         return np.asarray(latent)
 
 
+def _of_words(name: str) -> bool:
+    """Whether a parameter belongs to what reads words: the text encoder and attention."""
+    return name.startswith("text_encoder.") or ".attentions." in name
+
+
 def train(
     folder: Path,
-    composer_of: dict[int, Composer],
+    composer_of: Mapping[Stage, Composer],
     *,
     until: int,
     cooldown: int,
     seed: int,
     minutes: float | None,
     released: Path | None = None,
+    part: Part = "all",
 ) -> None:
     """Train until `until` pictures have been seen, the learning rate falling over the last `cooldown` of them.
 
     Resumes from `folder/diffusion.safetensors` where there is one, else goes on from the model in `released`, if one is
-    named. Writes log.jsonl and sample grids.
+    named. Writes log.jsonl and sample grids. With `part` "words" only what reads words is trained, and vectors such as
+    biases (whose gradients torch 2.13 cannot leave out of a group norm on a CPU); all else stays bit for bit.
     """
     code = latents.Code.load(folder / "code.npz")
-    training = Training(text.load_tokenizer(folder / "tokenizer"), seed)
+    training = Training(text.load_tokenizer(folder / "tokenizer"), seed, part)
     checkpoint = folder / "diffusion.safetensors"
     if checkpoint.exists():
         training.resume(checkpoint)
@@ -275,7 +293,7 @@ def train(
     saved = sampled = training.pictures
     while training.pictures < until and (minutes is None or time.monotonic() - began < minutes * 60):
         stage = next(stage for stage in CURRICULUM if training.pictures < stage.until)
-        composer = composer_of[stage.wave]
+        composer = composer_of[stage]
         rng = random.Random(seed * 1_000_003 + training.step)
         scenes = [composer.scene(rng, stage.mixture) for _ in range(BATCH)]
         coded = code.latents(np.stack([composer.paint(scene, latents.HALF) for scene in scenes]))

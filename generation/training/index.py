@@ -10,6 +10,7 @@ import json
 import math
 import random
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,19 @@ from PIL import Image
 
 from generation.pictures.nearest import ATLAS, NAMES, TILE
 from generation.training.compose import Composer
-from generation.training.diffusion import BATCH, CURRICULUM
+from generation.training.diffusion import BATCH, CURRICULUM, Stage
 from generation.training.sprites import load_sprites
-from generation.training.vocabulary import COLOURS, Thing
+from generation.training.vocabulary import ALL_WAVES, COLOURS, Thing, things
 
 COLUMNS = 16  # of the atlas
 
 
 def write_index(
-    folder: Path, target: Path, taught: list[Thing], composer_of: dict[int, Composer], *, pictures: int, seed: int
+    folder: Path, target: Path, taught: list[Thing], composer_of: Mapping[Stage, Composer], *, pictures: int, seed: int
 ) -> dict[str, object]:
     """Write the index of a training on `pictures` pictures to `target`; returns what its JSON file holds."""
     views = count_views(folder / "views.json", composer_of, pictures=pictures, seed=seed)
-    things = [
+    listed = [
         {
             "name": thing.name,
             "views": {
@@ -40,7 +41,7 @@ def write_index(
         }
         for thing in taught
     ]
-    record: dict[str, object] = {"pictures": pictures, "colours": COLOURS, "things": things}
+    record: dict[str, object] = {"pictures": pictures, "colours": COLOURS, "things": listed}
     (target / NAMES).write_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
     sprites = load_sprites(folder, [thing.label for thing in taught])
     atlas = np.zeros((math.ceil(len(taught) / COLUMNS) * TILE, COLUMNS * TILE, 4), np.uint8)
@@ -56,7 +57,7 @@ def write_index(
 
 
 def count_views(
-    earlier: Path, composer_of: dict[int, Composer], *, pictures: int, seed: int
+    earlier: Path, composer_of: Mapping[Stage, Composer], *, pictures: int, seed: int
 ) -> Counter[tuple[str, str | None]]:
     """How many training pictures held each thing in each colour, or plain (None), by label.
 
@@ -72,6 +73,21 @@ def count_views(
         stage = next(stage for stage in CURRICULUM if step * BATCH < stage.until)
         rng = random.Random(seed * 1_000_003 + step)
         for _ in range(BATCH):
-            scene = composer_of[stage.wave].scene(rng, stage.mixture)
+            scene = composer_of[stage].scene(rng, stage.mixture)
             views.update({(placement.label, placement.colour) for placement in scene.placements})
     return views
+
+
+def keep_views(released: Path, folder: Path) -> None:
+    """Write what a released model had seen as the beginning of a training that goes on from it, for `count_views`.
+
+    What it had seen of things that its release does not list is not counted.
+    """
+    record = json.loads((released / NAMES).read_text())
+    label_of = {thing.name: thing.label for thing in things(ALL_WAVES)}
+    views = [
+        [label_of[thing["name"]], None if colour == "plain" else colour, count]
+        for thing in record["things"]
+        for colour, count in thing["views"].items()
+    ]
+    (folder / "views.json").write_text(json.dumps({"pictures": record["pictures"], "views": views}))

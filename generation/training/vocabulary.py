@@ -200,6 +200,9 @@ _MASS = _listed(
 _UNCOUNTED = _listed("fish, sheep, sun, moon, shrimp, squid, tv, moose, deer, jellyfish, face in love")
 
 
+ALL_WAVES = 4
+
+
 def things(wave: int) -> list[Thing]:
     """All things up to this wave, in a fixed order."""
     waves = (_FIRST_WAVE, _SECOND_WAVE, _THIRD_WAVE, _FOURTH_WAVE)

@@ -15,6 +15,7 @@ from generation.models import POCKET_FOLDER
 from generation.training import autoencoder, latents, text
 from generation.training.card import MEASURES, write_card
 from generation.training.diffusion import BATCH, Training
+from generation.training.index import count_views, keep_views
 
 GRID = Path(__file__).parents[2] / "docs" / "images" / "pocket-grid.png"
 
@@ -68,3 +69,43 @@ def test_the_card_tells_of_the_stages_that_were_trained_and_of_no_others(tmp_pat
     ]
     assert stages == released
     assert stages[-1].startswith("- until 450,528 pictures: 50 things")
+
+
+def test_widening_by_words_changes_only_what_reads_words() -> None:
+    training = Training(text.load_tokenizer(POCKET_FOLDER / "tokenizer"), seed=0, part="words")
+    training.go_on_from(POCKET_FOLDER)
+    before = {name: weight.detach().clone() for name, weight in zip(training.names, training.weights, strict=True)}
+    noise = np.random.default_rng(0).standard_normal((4, latents.CHANNELS, latents.GRID, latents.GRID))
+    training.advance(noise.astype(np.float32), ["a lion", "a fox", "two cats", "a red rose"], 1e-3)
+    changed = {
+        name
+        for name, weight in zip(training.names, training.weights, strict=True)
+        if not torch.equal(weight, before[name])
+    }
+    matrices = {name for name in changed if before[name].ndim > 1}
+    assert matrices
+    assert all(name.startswith("text_encoder.") or ".attentions." in name for name in matrices)
+
+
+def test_a_training_by_words_is_saved_and_resumed(tmp_path: Path) -> None:
+    tokenizer = text.load_tokenizer(POCKET_FOLDER / "tokenizer")
+    training = Training(tokenizer, seed=0, part="words")
+    training.go_on_from(POCKET_FOLDER)
+    noise = np.zeros((2, latents.CHANNELS, latents.GRID, latents.GRID), np.float32)
+    training.advance(noise, ["a lion", "a fox"], 1e-3)
+    training.save(tmp_path / "diffusion.safetensors")
+    resumed = Training(tokenizer, seed=0, part="words")
+    resumed.resume(tmp_path / "diffusion.safetensors")
+    assert resumed.step == training.step
+    for one, other in zip(training.weights, resumed.weights, strict=True):
+        assert torch.equal(one, other)
+    assert training.advance(noise, ["a lion", "a fox"], 1e-3) == resumed.advance(noise, ["a lion", "a fox"], 1e-3)
+
+
+def test_what_a_release_had_seen_is_where_the_count_goes_on(tmp_path: Path) -> None:
+    keep_views(POCKET_FOLDER, tmp_path)
+    record = json.loads((POCKET_FOLDER / "training_set.json").read_text())
+    views = count_views(tmp_path / "views.json", {}, pictures=record["pictures"], seed=0)
+    fox = next(thing for thing in record["things"] if thing["name"] == "fox")
+    assert views["fox", None] == fox["views"]["plain"]
+    assert views["fox", "red"] == fox["views"]["red"]

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from generation.errors import ModelError
 from generation.models import POCKET_FOLDER, ModelInfo, pocket_model
 from generation.training.compose import Composer, Mixture
-from generation.training.vocabulary import taught_words, things
+from generation.training.vocabulary import ALL_WAVES, taught_words, things
 from generation.vocabulary import (
     VOCABULARY_FILE,
     EverydayWords,
@@ -207,7 +207,7 @@ def test_every_caption_of_the_training_is_known_by_the_words_that_ship_with_the_
 
 def test_everyday_words_point_to_words_that_can_be_taught_and_none_stands_twice() -> None:
     everyday = read_everyday_words()
-    widest = Lexicon(msgspec.convert(taught_words(things(3)), Vocabulary), everyday)
+    widest = Lexicon(msgspec.convert(taught_words(things(ALL_WAVES)), Vocabulary), everyday)
     for known, said in everyday.nearest.items():
         assert widest.unknown(known) == (), f"nothing is ever taught as {known}"
         assert len(set(said)) == len(said), known
