@@ -244,7 +244,9 @@ def test_packed_frames_come_back_as_they_were_and_damaged_ones_are_none() -> Non
 
 
 async def test_whatever_deletes_the_steps_deletes_their_frames(ahead: Ahead) -> None:
-    first, second = (await ahead.done()).picture, (await ahead.done(BOB, seed=4)).picture
+    first = (await ahead.done()).picture
+    await ahead.frames_kept()
+    second = (await ahead.done(BOB, seed=4)).picture
     await ahead.frames_kept(2)
     assert suffixes(ahead).count(".frames") == 2
     assert await ahead.studio.delete(first.id, by=ANN)
