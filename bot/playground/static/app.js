@@ -214,17 +214,29 @@ function keepTabbable() {
 // --- following the end ---------------------------------------------------------------------------
 
 let atEnd = true;
+let lastTop = 0; // where the scroller stood when it was last looked at
 /** To the newest message, and to stay there: also when somebody says something, to see what comes of it. */
-const toEnd = () => { byId("scroller").scrollTop = byId("scroller").scrollHeight; atEnd = true; byId("newest").hidden = true; };
+function toEnd() {
+  const box = byId("scroller");
+  box.scrollTop = box.scrollHeight;
+  lastTop = box.scrollTop;
+  atEnd = true;
+  byId("newest").hidden = true;
+}
+function lookWhere() {
+  const box = byId("scroller");
+  lastTop = box.scrollTop;
+  atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END;
+  if (atEnd) byId("newest").hidden = true;
+}
 function following(change) {
+  if (byId("scroller").scrollTop < lastTop) lookWhere(); // scrolled up, and its event is yet to come
   change();
   if (atEnd) toEnd();
 }
 byId("scroller").addEventListener("scroll", () => {
-  const box = byId("scroller");
-  atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END;
-  if (atEnd) byId("newest").hidden = true;
-  if (box.scrollTop < 80) loadOlder();
+  lookWhere();
+  if (byId("scroller").scrollTop < 80) loadOlder();
 }, { passive: true });
 byId("newest").addEventListener("click", toEnd);
 new ResizeObserver(() => { if (atEnd) toEnd(); }).observe(byId("messages"));
