@@ -63,6 +63,7 @@ _EXACT: Final[tuple[tuple[str, Intent], ...]] = (
         "create",
     ),
     (r"why don'?t you (draw|paint|make|do) .+", "create"),
+    (r"(and |so |ok )?whose (is|are|was|were) .+", "ask"),
     (r"why( not)?|how( so| come)?|explain( that| this| it)?|what\?*", "ask"),
 )
 
