@@ -55,7 +55,7 @@ MEANINGS: dict[Wanted, str] = {
     "revise": "change the picture",
     "create": "make a picture",
     "ask": "answer it",
-    "chat": "nothing",
+    "chat": "leave it at that",
 }
 SURE = (
     "This deletes everything that you asked for and said here and elsewhere in the terminal, with the pictures. "

@@ -202,7 +202,7 @@ class Answerer:
         if len(pointing.pictures) == 1 and not reading.context and best.cosine < SAID_ALREADY:
             cause = read_cause(reading.core, pointing.pictures[0])
             if cause is not None and (cause.lacking or cause.disowned or not fields_named(reading) - {"prompt"}):
-                return self._because(cause, hits, question, pointing.pictures[0]), 1.0
+                return self._because(cause, hits, pointing.pictures[0]), 1.0
         led = LED if reading.context and best.domain == "passage" else 0.0
         if best.score < LEAST - led or best.cosine < LEAST_COSINE - led:
             may_be = best.domain == "passage" and best.score >= HARDLY and best.cosine >= HARDLY_COSINE
@@ -420,7 +420,7 @@ class Answerer:
         draft = Draft(route="no record", text=text, evidence=[_missing_evidence("picture")])
         return draft
 
-    def _because(self, cause: Cause, hits: Sequence[Hit], question: Question, picture: SeenPicture) -> Draft:
+    def _because(self, cause: Cause, hits: Sequence[Hit], picture: SeenPicture) -> Draft:
         """Why something is in a picture or not: what the prompt says of it, and what settles the rest."""
         held = [_run_evidence(evidence.fact("prompt", picture), picture)]
         text = _by_the_prompt(cause, title_of(picture))

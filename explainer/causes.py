@@ -83,12 +83,12 @@ def read_cause(text: str, picture: SeenPicture) -> Cause | None:
         text: the question without fillers.
     """
     low = plain(text).lower().strip(" ?!.")
+    clauses = [low, *re.split(r"\s*[,;]\s*", low)]
     if claim := NOT_ASKED.search(low):
         return _cause(claim.group(1), picture, lacking=False, disowned=True)
-    if lack := next(filter(None, map(LACKING.search, [low, *re.split(r"\s*[,;]\s*", low)])), None):
+    if lack := next(filter(None, map(LACKING.search, clauses)), None):
         return _cause(next(group for group in lack.groups() if group), picture, lacking=True)
-    clauses = re.split(r"\s*[,;]\s*", low)
-    why = next(filter(None, map(WHY.search, [low, *clauses])), None)
+    why = next(filter(None, map(WHY.search, clauses)), None)
     if why is None or NOT_OF_CONTENTS.search(why.group(1)):
         return None
     clause = re.split(r",|\b(?:although|though|when i|if i|even though|but i)\b", why.group(1))[0]

@@ -505,7 +505,8 @@ def _nearest(picture: SeenPicture, subject: str) -> Fact:
         )
         quote = f"compared with {picture.compared:,} training pictures: none resembles it"
         return Fact(key="nearest", text=text, quote=quote, passage="pocket/nearest-training-pictures")
-    first, *rest = picture.nearest
+    ranked = sorted(picture.nearest, key=lambda near: near.distance)  # they come by how much of it they cover
+    first, *rest = ranked
     text = (
         "Nothing was looked up or pasted in while it was painted. But everything that this model was trained on is "
         f"known, so I compared: the nearest is “{shown(first.name, 40)}”, {first.distance:.1f} grey levels of 255 away"
@@ -517,7 +518,7 @@ def _nearest(picture: SeenPicture, subject: str) -> Fact:
         text += " At that distance the likeness is slight."
     text += " Near means alike, not copied from."
     quote = f"of {picture.compared:,} training pictures, by grey levels of 255: " + ", ".join(
-        f"{near.name} {near.distance:.1f} ({near.views:,} scenes)" for near in picture.nearest[:5]
+        f"{near.name} {near.distance:.1f} ({near.views:,} scenes)" for near in ranked[:5]
     )
     return Fact(key="nearest", text=text, quote=quote, figure=figure, passage="pocket/nearest-training-pictures")
 

@@ -9,12 +9,8 @@ import argparse
 import sys
 
 from tests.explainer.exam.exam import (
-    EVERYDAY,
-    FRESH,
-    GARDEN,
+    ASKED_ONCE,
     KINDS,
-    MARKET,
-    SPOKEN,
     Outcome,
     examine,
     load_items,
@@ -28,16 +24,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="exam", description=__doc__)
     parser.add_argument(
         "--half",
-        choices=("tuned", "reported", "both", "everyday", "fresh", "spoken", "market", "garden"),
+        choices=("tuned", "reported", "both", *ASKED_ONCE),
         default="reported",
     )
     parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--quiet", action="store_true", help="figures only, not the questions that fail")
     chosen = parser.parse_args()
-    other = {"everyday": EVERYDAY, "fresh": FRESH, "spoken": SPOKEN, "market": MARKET, "garden": GARDEN}.get(
-        chosen.half
-    )
-    items = load_items(other) if other else [item for item in load_items() if chosen.half in (item.half, "both")]
+    if chosen.half in ASKED_ONCE:
+        items = load_items(chosen.half)
+    else:
+        items = [item for item in load_items() if chosen.half in (item.half, "both")]
     items = [item for item in items if chosen.kind in (item.kind, None)]
     outcomes = examine(answerer(), items)
     if not chosen.quiet:

@@ -15,12 +15,8 @@ from explainer.messages import Answer, SeenTurn
 from explainer.voices.check import ground_of, ungrounded
 from tests.explainer.exam.scenes import BEGINNING, question
 
-QUESTIONS = Path(__file__).parent / "questions.txt"
-EVERYDAY = Path(__file__).parent / "everyday.txt"
-FRESH = Path(__file__).parent / "fresh.txt"
-SPOKEN = Path(__file__).parent / "spoken.txt"
-MARKET = Path(__file__).parent / "market.txt"
-GARDEN = Path(__file__).parent / "garden.txt"
+FOLDER = Path(__file__).parent
+ASKED_ONCE = ("everyday", "fresh", "spoken", "market", "garden")  # each before anything was tuned on it
 KINDS = ("run", "pointing", "compare", "missing", "premise", "follow-up", "knowledge", "human", "experiment", "copy")
 SEPARATOR = re.compile(r"\s\|(?:\s|$)")
 CHATTER = re.compile(r"^([A-Z][a-z]+): (.*)$")  # what another person says, to nobody
@@ -62,9 +58,9 @@ class Outcome:
         return not self.faults
 
 
-def load_items(path: Path = QUESTIONS) -> list[Item]:
-    """All questions, in the order of the file."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+def load_items(name: str = "questions") -> list[Item]:
+    """All questions of an examination, in the order of its file."""
+    lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     return [_item(line) for line in lines if line.strip() and not line.startswith("#")]
 
 
