@@ -1,27 +1,28 @@
 """When each waiting job will start and end, if nobody comes or goes: the workers' rules, played ahead.
 
-As many jobs run as there are lanes. Of those, the ones with the least work left share the forwards, as many of one
-model as pay, and long ones ride along that would run on alone else (see `generation.worker.hub`). Waiting jobs start
-in their order, but those of a person who has as many running as they may are passed over, and one on which a worker has
-died runs alone. The first jobs are played through one by one; after so many the rest follows at the pace that all lanes
-keep together. Times are seconds from now. Knows no clock, no store and no worker.
+As many jobs run as there are lanes. Of those, as many of one model as pay share each forward, in the order that
+`generation.turns` gives them (see `generation.worker.hub`). Waiting jobs start in their order, but those of a person
+who has as many running as they may are passed over, and one on which a worker has died runs alone. The first jobs are
+played through forward by forward; the rest follows at the pace that all lanes keep together. Times are seconds from now.
+Knows no clock, no store and no worker.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
+from generation import turns
 from generation.line import Key, Line, key_of
+from store.jobs import InLine
 
-PLAYED = 1_000  # jobs that are played one by one
+PLAYED = 1_000  # jobs that are played through
 DONE = 1e-9  # cost; what is left of a job that has ended
 ELSEWHERE = -1  # the index of a job that runs already
-FAR_SHORTER = 4  # times; a job this much shorter waits for none that rides along, as in the hub
-TURN = 1 / 8  # of a job's work, for which at least it is served before others take its place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class Pace:
     alone: float  # of one job that runs by itself
     together: float  # of each job's part, while as many share the forwards as pay
     jobs: int = 1  # as many pay
+    step: float = 1.0  # cost of one step of a usual picture: what a forward does for each
 
     def forward(self, sharing: int) -> float:
         """Seconds in which each of `sharing` jobs does work of cost 1; in between it is taken to grow evenly."""
@@ -39,18 +41,26 @@ class Pace:
         return self.alone + (self.together * self.jobs - self.alone) * (min(sharing, self.jobs) - 1) / (self.jobs - 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Under:
+    """How far a job is that a worker has in its hands."""
+
+    done: float = 0.0  # the share of its work, 0 to 1
+    seconds: float = 0.0  # since it was given to the worker
+
+
 class _Run:
     """A job that runs in the play."""
 
-    __slots__ = ("index", "left", "model", "person", "suspect", "turn")
+    __slots__ = ("cost", "entitled", "index", "left", "model", "person", "served", "suspect")
 
-    def __init__(self, index: int, left: float, model: str, person: int, *, suspect: bool) -> None:
+    def __init__(self, index: int, job: InLine) -> None:
         self.index = index
-        self.left = left  # cost
-        self.turn = left * TURN
-        self.model = model
-        self.person = person
-        self.suspect = suspect
+        self.cost = self.left = job.cost
+        self.served = self.entitled = 0.0  # seconds, as in `turns.slack`
+        self.model = job.model
+        self.person = job.person_id
+        self.suspect = job.deaths > 0
 
 
 class Outlook:
@@ -79,12 +89,12 @@ class Outlook:
         return before + self._pace.together * cost
 
 
-def look_ahead(line: Line, left: Mapping[int, float], paces: Mapping[str, Pace], lanes: int) -> Outlook:
+def look_ahead(line: Line, under: Mapping[int, Under], paces: Mapping[str, Pace], lanes: int) -> Outlook:
     """Play the line through.
 
     Args:
         line: what waits and what runs.
-        left: the share of the work that is left, 0 to 1, of jobs that run, by their id; 1 where it is not known.
+        under: how far the jobs are that run, by their id; those of which it is not known are taken to begin just now.
         paces: by model; a model without one is taken to be like the others on average. Empty: only places are known.
         lanes: how many jobs run at once.
     """
@@ -92,7 +102,7 @@ def look_ahead(line: Line, left: Mapping[int, float], paces: Mapping[str, Pace],
     usual = _average(paces.values())
     if usual is None or lanes < 1:
         return Outlook(line, array("l", range(count)), array("d"), None)
-    play = _Play(line, left, defaultdict(lambda: usual, paces), lanes)
+    play = _Play(line, under, defaultdict(lambda: usual, paces), lanes)
     play.run()
     return Outlook(line, play.places, play.ends, usual)
 
@@ -105,30 +115,12 @@ def _average(paces: Iterable[Pace]) -> Pace | None:
         alone=sum(pace.alone for pace in known) / len(known),
         together=sum(pace.together for pace in known) / len(known),
         jobs=max(1, round(sum(pace.jobs for pace in known) / len(known))),
+        step=sum(pace.step for pace in known) / len(known),
     )
 
 
-def _sharing(runs: list[_Run], room: int) -> tuple[list[_Run], float]:
-    """Of the runs of one model, those with the least left first: who shares the next forwards, until so much is done.
-
-    A run that would outlast all the work there is, in full forwards, goes before others, but not before far shorter
-    ones. It is done until one ends, or until another would have to ride along as well.
-    """
-    full = sum(run.left for run in runs) / room
-    longest = max((run.left for run in runs if run.left >= full), default=0.0)
-
-    def urgency(run: _Run) -> int:
-        return 1 if run.left * FAR_SHORTER < longest else 2 if run.left >= full else 3
-
-    ordered = sorted(runs, key=urgency)  # stable
-    group, others = ordered[:room], ordered[room:]
-    first = min(group, key=lambda run: run.left)
-    late_in = min((full - run.left for run in others if run.left < full), default=first.left)
-    return group, min(first.left, max(late_in, first.turn))
-
-
 class _Play:
-    def __init__(self, line: Line, left: Mapping[int, float], paces: Mapping[str, Pace], lanes: int) -> None:
+    def __init__(self, line: Line, under: Mapping[int, Under], paces: Mapping[str, Pace], lanes: int) -> None:
         self._waiting = line.waiting
         self._paces = paces
         self._lanes = lanes
@@ -137,11 +129,11 @@ class _Play:
         self._next = 0  # of the waiting jobs
         self._back: list[int] = []  # a heap of those whose turn it was before, and who may start now
         self._held: defaultdict[int, deque[int]] = defaultdict(deque)  # by person: passed over
-        self._runs = [
-            _Run(ELSEWHERE, job.cost * left.get(job.id, 1.0), job.model, job.person_id, suspect=job.deaths > 0)
-            for job in line.running
-        ]
+        self._runs = [_Run(ELSEWHERE, job) for job in line.running]
+        for run, job in zip(self._runs, line.running, strict=True):
+            self._take_up(run, under.get(job.id, Under()))
         self._of_person = Counter(run.person for run in self._runs)
+        self._forward = 0.0  # seconds per cost of the last one
         self.places = array("l", [ELSEWHERE]) * len(self._waiting)
         self.ends = array("d", [0.0]) * len(self._waiting)
 
@@ -168,7 +160,7 @@ class _Play:
                 self.places[index] = self._started
                 self._started += 1
                 self._of_person[job.person_id] += 1
-                self._runs.append(_Run(index, job.cost, job.model, job.person_id, suspect=job.deaths > 0))
+                self._runs.append(_Run(index, job))
 
     def _take(self) -> int | None:
         if self._back and self._back[0] < self._next:
@@ -178,17 +170,49 @@ class _Play:
         self._next += 1
         return self._next - 1
 
+    def _take_up(self, run: _Run, under: Under) -> None:
+        """Go on with a job from where it is; the forwards that it has had follow from how far it got."""
+        pace = self._paces[run.model]
+        run.left = run.cost * (1.0 - under.done)
+        run.served = min(under.seconds, (run.cost - run.left) * pace.forward(pace.jobs))
+        run.entitled = under.seconds / self._forwards_for_all()
+
     def _serve(self) -> None:
-        """Let time pass until the next job ends."""
-        self._runs.sort(key=lambda run: run.left * self._paces[run.model].together)
-        leader = self._runs[0]
-        pace = self._paces[leader.model]
-        group, done = _sharing([run for run in self._runs if run.model == leader.model], pace.jobs)
-        self._now += done * pace.forward(len(group))
+        """One forward for those whose turn it is; where all have theirs in each, as many as it takes until one ends."""
+        group, alike = self._sharing()
+        pace, forwards_for_all = self._paces[group[0].model], self._forwards_for_all()
+        done = min(run.left for run in group)
+        if not alike:
+            done = min(done, pace.step)
+        self._forward = pace.forward(len(group))
+        seconds = done * self._forward
+        self._now += seconds
+        for run in self._runs:
+            run.entitled += seconds / forwards_for_all
         for run in group:
+            run.served += seconds
             run.left -= done
             if run.left <= DONE:
                 self._end(run)
+
+    def _sharing(self) -> tuple[list[_Run], bool]:
+        """Who shares the next forward, all of one model; and whether they are all that run."""
+        behind = {id(run) for run in self._runs if turns.slack(run.served, run.entitled, run.cost * self._forward) < 0}
+        self._runs.sort(key=lambda run: (id(run) not in behind, run.left * self._paces[run.model].together))
+        model = self._runs[0].model
+        room = self._paces[model].jobs
+        runs = [run for run in self._runs if run.model == model]
+        if len(self._runs) == len(runs) <= room:
+            return runs, True
+        full = sum(run.left for run in runs) / room
+        longest = max((run.left for run in runs if run.left >= full), default=0.0)
+        runs.sort(key=lambda run: turns.urgency(run.left, longest, behind=id(run) in behind, late=run.left >= full))
+        return runs[:room], False
+
+    def _forwards_for_all(self) -> int:
+        """How many forwards it takes to serve every job once."""
+        models = Counter(run.model for run in self._runs)
+        return sum(math.ceil(count / self._paces[model].jobs) for model, count in models.items())
 
     def _end(self, run: _Run) -> None:
         self._runs.remove(run)

@@ -70,7 +70,7 @@ class Speed:
                 megapixels = model.width * model.height / PIXELS_PER_MEGAPIXEL
                 jobs, together = ready.together.get(model.name, (1, seconds))
                 self._paces[model.name] = Pace(
-                    alone=seconds / megapixels, together=together / megapixels, jobs=max(1, jobs)
+                    alone=seconds / megapixels, together=together / megapixels, jobs=max(1, jobs), step=megapixels
                 )
         self.interrupt()
 

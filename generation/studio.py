@@ -29,7 +29,7 @@ from generation.experiments import Study, StudyPlan, conclude, pack_study, unpac
 from generation.kept_frames import FRAMES_SUFFIX, TRAJECTORY_SUFFIX, KeptFrames
 from generation.line import Line
 from generation.models import Models
-from generation.outlook import Outlook, look_ahead
+from generation.outlook import Outlook, Under, look_ahead
 from generation.queue import FRESH, Job, Origin, Owner, Place, Queue, owner_of
 from generation.request import GenerationRequest, RunFacts
 from generation.speed import Speed
@@ -105,12 +105,17 @@ class _Handed:
     """An attempt in a worker's hands."""
 
     suspect: bool  # a worker has died on it
+    since: float  # by the studio's clock
     progress: Progress | None = None
 
     @property
     def used(self) -> float:
         """The share of the steps that are done."""
         return 0.0 if self.progress is None else self.progress.step / max(1, self.progress.steps)
+
+    def under(self, now: float) -> Under:
+        """How far it is."""
+        return Under(done=self.used, seconds=now - self.since)
 
 
 class Studio:
@@ -308,10 +313,10 @@ class Studio:
             line, now = await self._queue.line(), self._clock()
             known = self._foreseen
             if known is None or known.line is not line or not 0 <= now - known.at < known.lasts:
-                left = {job: 1.0 - handed.used for (job, _), handed in self._handed.items()}
+                under = {job: handed.under(now) for (job, _), handed in self._handed.items()}
                 ready = self.readiness
                 lanes, paces = (ready.lanes, dict(self._speed.paces)) if isinstance(ready, Ready) else (0, {})
-                outlook = await asyncio.to_thread(look_ahead, line, left, paces, lanes)
+                outlook = await asyncio.to_thread(look_ahead, line, under, paces, lanes)
                 lasts = (self._clock() - now) / LOOKING_COSTS
                 known = self._foreseen = Foreseen(line=line, outlook=outlook, at=now, lasts=lasts)
             return known
@@ -600,7 +605,7 @@ class Studio:
         if job.deaths and self._handed:  # alone, so that it takes nobody else's job with it if it kills again
             await self._insist(lambda: self._queue.put_back(*key))
             return False
-        self._handed[key] = _Handed(suspect=job.deaths > 0)
+        self._handed[key] = _Handed(suspect=job.deaths > 0, since=self._clock())
         self._speed.begin(key, job.request.model, job.cost)
         try:
             init_image = await self._named(job.request.init_image)

@@ -38,11 +38,14 @@ AVERAGE_DECAY = 0.997  # per averaging
 Part = Literal["all", "words"]
 
 PROMPTS = (
-    "a fox", "a cat", "a dog", "a pizza", "a rocket", "an elephant", "a castle", "a bicycle",
-    "a green cat", "a blue star", "a pink octopus", "a pizza on a purple background",
-    "a blue cat next to a yellow star", "a banana above a car", "a panda wearing a crown", "an owl wearing sunglasses",
-    "a red fox wearing sunglasses on a skateboard", "an astronaut riding a horse", "two penguins", "three red apples",
-    "a penguin on a skateboard", "a ghost wearing a hat", "a dinosaur to the left of a house", "a bee on a sunflower",
+    "a fox", "a cat", "a rocket", "an elephant", "a lion", "a unicorn", "a snail", "a castle",
+    "a guitar", "an umbrella", "a pumpkin", "a helicopter", "a zebra", "a parrot", "a lobster", "a croissant",
+    "a trumpet", "a motorcycle", "a wizard", "a backpack", "a green cat", "a blue star", "a red castle",
+    "a pink guitar", "a pizza on a purple background", "a blue cat next to a yellow star", "a banana above a car",
+    "a lion next to a rose", "a panda wearing a crown", "a koala wearing sunglasses", "two penguins",
+    "a bee on a sunflower", "a red fox wearing sunglasses on a skateboard", "an astronaut riding a horse",
+    "a tiger on a skateboard", "a ghost wearing a hat", "a robot riding a bicycle", "a shark to the left of a boat", "a snake on a tractor",
+    "a blue wolf next to a rose",
 )  # fmt: skip
 
 
@@ -70,9 +73,8 @@ CURRICULUM = (
     ),
     # from here on everything is placed on whole latent cells, and from 373,216 on in one of two sizes
     Stage(450_528, 1, _SCENES),
-    Stage(560_000, 2, _WIDENING, favour=3),
-    Stage(640_000, 2, _SCENES),
-    Stage(880_000, 3, _WIDENING, favour=3),
+    Stage(530_000, 2, _WIDENING, favour=3),
+    Stage(720_000, 3, _WIDENING, favour=3),
     Stage(10**9, 3, _SCENES),
 )
 

@@ -26,14 +26,12 @@ from typing import Any
 import torch
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # it ships no types
 
+from generation import turns
 from generation.worker.collate import Call, NotCollatable, agree, make_call, run_stacked
 from generation.worker.packing import Packing
 
 log = logging.getLogger(__name__)
 
-FAIR_SHARE_GUARANTEED = 0.75  # of the time that equal shares would give a task
-LAG_ALLOWED = 0.45  # of a task's own work; a task ends within (1 + 0.45) / 0.75 < 2 times its fair share
-FAR_SHORTER = 4  # times; a task this much shorter never waits for one that must not be left behind
 Waiting = tuple["Task", Call]
 
 
@@ -61,8 +59,7 @@ class Task:
 
     def behind(self, seconds_per_work: float) -> bool:
         """Whether it has had so much less than its fair share that it must go first."""
-        lag_allowed = LAG_ALLOWED * self.whole * seconds_per_work
-        return self.served + lag_allowed < FAIR_SHARE_GUARANTEED * self.entitled
+        return turns.slack(self.served, self.entitled, self.whole * seconds_per_work) < 0
 
     def resume(self, outcome: Any = None) -> None:
         """Run until the next parked call or the end; an exception as `outcome` is raised inside."""
@@ -173,11 +170,8 @@ class Hub:
 
         def urgency(each: Waiting) -> int:
             task, _ = each
-            if task.behind(self._seconds_per_work):
-                return 0
-            if left[id(task)] * FAR_SHORTER < longest:
-                return 1
-            return 2 if id(task) in late else 3
+            behind = task.behind(self._seconds_per_work)
+            return turns.urgency(left[id(task)], longest, behind=behind, late=id(task) in late)
 
         return sorted(waiting, key=urgency)  # stable: within each, the least remaining work stays first
 
