@@ -3,8 +3,8 @@
 As many jobs run as there are lanes. Of those, as many of one model as pay share each forward, in the order that
 `generation.turns` gives them (see `generation.worker.hub`). Waiting jobs start in their order, but those of a person
 who has as many running as they may are passed over, and one on which a worker has died runs alone. The first jobs are
-played through forward by forward; the rest follows at the pace that all lanes keep together. Times are seconds from now.
-Knows no clock, no store and no worker.
+played through forward by forward; the rest follows at the pace that all lanes keep together. Times are seconds from
+now. Knows no clock, no store and no worker.
 """
 
 from __future__ import annotations

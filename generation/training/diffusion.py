@@ -38,14 +38,14 @@ AVERAGE_DECAY = 0.997  # per averaging
 Part = Literal["all", "words"]
 
 PROMPTS = (
-    "a fox", "a cat", "a rocket", "an elephant", "a lion", "a unicorn", "a snail", "a castle",
-    "a guitar", "an umbrella", "a pumpkin", "a helicopter", "a zebra", "a parrot", "a lobster", "a croissant",
-    "a trumpet", "a motorcycle", "a wizard", "a backpack", "a green cat", "a blue star", "a red castle",
-    "a pink guitar", "a pizza on a purple background", "a blue cat next to a yellow star", "a banana above a car",
+    "a fox", "a cat", "a rocket", "an elephant", "a lion", "a unicorn", "a snail", "a castle", "a guitar",
+    "an umbrella", "a pumpkin", "a helicopter", "a zebra", "a parrot", "a lobster", "a croissant", "a trumpet",
+    "a motorcycle", "a wizard", "a backpack", "a green cat", "a blue star", "a red castle", "a pink guitar",
+    "a pizza on a purple background", "a blue cat next to a yellow star", "a banana above a car",
     "a lion next to a rose", "a panda wearing a crown", "a koala wearing sunglasses", "two penguins",
     "a bee on a sunflower", "a red fox wearing sunglasses on a skateboard", "an astronaut riding a horse",
-    "a tiger on a skateboard", "a ghost wearing a hat", "a robot riding a bicycle", "a shark to the left of a boat", "a snake on a tractor",
-    "a blue wolf next to a rose",
+    "a tiger on a skateboard", "a ghost wearing a hat", "a robot riding a bicycle", "a shark to the left of a boat",
+    "a snake on a tractor", "a blue wolf next to a rose",
 )  # fmt: skip
 
 
