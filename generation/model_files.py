@@ -28,7 +28,9 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 VARIANT = re.compile(r"\.(?P<variant>[A-Za-z]\w*)(-\d+-of-\d+)?\.safetensors$")
 MAX_HEADER = 100 * 10**6  # bytes, as the format has it
 ITEM_SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
-FLOATING = frozenset({"F64", "F32", "F16", "BF16"})  # what is turned into the number type that a model is run in
+FLOATING = frozenset(  # what is turned into the number type that a model is run in
+    {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
+)
 
 Header = Mapping[str, Any]
 

@@ -1,8 +1,9 @@
 """Puts the trained parts together as a diffusers pipeline, the form in which the pocket model ships.
 
-Weights are written in half precision but for the text encoder: transformers keeps the precision it
-finds in a file while diffusers loads single precision by default, and a pipeline of mixed precision
-fails. Everything is safetensors. Matrices and kernels are rounded to `MANTISSA_BITS`, see docs/decisions/0006.
+Matrices and kernels of the denoiser are written as eight-bit floats (docs/decisions/0009), the rest of it and
+the decoder in half precision: diffusers turns all of them into what it is asked to load, single precision by
+default. The text encoder stays in single precision: transformers keeps what it finds in a file, and a pipeline
+of mixed precision fails. Its matrices are rounded to `MANTISSA_BITS` (0006). Everything is safetensors.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from generation.training import autoencoder, text
 from generation.training.diffusion import Training, recipe
 from generation.training.vocabulary import Thing, taught_words
 
-MANTISSA_BITS = 5  # kept of the 10 of half precision and the 23 of single precision
+MANTISSA_BITS = 5  # kept of the 23 of single precision
+EIGHT_BITS = torch.float8_e4m3fn
 
 
 def assemble(folder: Path, target: Path, taught: list[Thing], seed: int) -> dict[str, object]:
@@ -26,9 +28,10 @@ def assemble(folder: Path, target: Path, taught: list[Thing], seed: int) -> dict
     training = Training(tokenizer, seed)
     training.resume(folder / "diffusion.safetensors")
     training.swap_average()
-    _round(training.encoder, torch.int32, kept=MANTISSA_BITS, of=23)
+    _round(training.encoder)
     unet = training.unet.to(torch.float16, memory_format=torch.contiguous_format)
-    _round(unet, torch.int16, kept=MANTISSA_BITS, of=10)
+    for weight in _matrices(unet):
+        weight.data = weight.data.to(EIGHT_BITS)
     pipeline = StableDiffusionPipeline(
         vae=autoencoder.load_decoder(folder).to(torch.float16),
         text_encoder=training.encoder,
@@ -47,17 +50,20 @@ def assemble(folder: Path, target: Path, taught: list[Thing], seed: int) -> dict
 
 
 @torch.no_grad()
-def _round(module: torch.nn.Module, bits: torch.dtype, *, kept: int, of: int) -> None:
-    """Round the module's matrices and kernels to `kept` of the `of` bits of their mantissas.
+def _round(module: torch.nn.Module) -> None:
+    """Round the matrices of a module in single precision to `MANTISSA_BITS`.
 
-    `bits` is the whole number type as wide as the weights. Halves go away from zero; a carry goes into the exponent,
-    as it should.
+    Halves go away from zero; a carry goes into the exponent, as it should.
     """
-    dropped = of - kept
-    for weight in module.parameters():
-        if weight.ndim > 1:
-            pattern = weight.contiguous().view(bits)
-            weight.copy_((((pattern + (1 << (dropped - 1))) >> dropped) << dropped).view(weight.dtype))
+    dropped = 23 - MANTISSA_BITS
+    for weight in _matrices(module):
+        pattern = weight.contiguous().view(torch.int32)
+        weight.copy_((((pattern + (1 << (dropped - 1))) >> dropped) << dropped).view(torch.float32))
+
+
+def _matrices(module: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """What takes the room; the vectors of norms and biases are few, and matter more."""
+    return [weight for weight in module.parameters() if weight.ndim > 1]
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

@@ -43,7 +43,7 @@ no GPU and no model hub. It paints 128x128 pictures in the manner of 3D emoji. I
 pipeline (`StableDiffusionPipeline.from_pretrained` loads it unchanged), so what is said of noise, latents, tokens,
 cross-attention, guidance and decoding is true of it.
 
-![48 pictures: 24 things, 18 scenes, and the two test prompts with three seeds each](../../docs/images/pocket-grid.png)
+![48 pictures: 24 things, 18 scenes, and the two test prompts with three seeds each](../../docs/images/pocket-grid.jpg)
 
 The prompts of the grid are in [pocket-grid.txt](../../docs/images/pocket-grid.txt), row by row.
 
@@ -72,12 +72,14 @@ horse” for {astronaut} of 10. Two seeds of one prompt lie {apart} grey levels 
 
 ## Parts
 
-- `unet`: the denoiser, widths {widths} on grids of 8x8 and 4x4, cross-attention on both; half precision.
+- `unet`: the denoiser, widths {widths} on grids of 8x8 and 4x4, cross-attention on both; eight-bit floats (E4M3),
+  norms and biases in half precision.
 - `text_encoder`: a CLIP text encoder, 2 layers, width 160, 24 tokens; single precision.
 - `vae`: latents of 40x8x8, principal components of patches; encoder by construction, decoder trained; half precision.
 - `scheduler`: DDIM, v-prediction, 1,000 timesteps, scaled-linear betas rescaled to zero terminal SNR, trailing spacing.
 
-Matrices and kernels of denoiser and text encoder are rounded to five bits of mantissa, so that they pack well.
+diffusers loads all of it in single precision unless it is told otherwise. Matrices of the text encoder are rounded to
+five bits of mantissa, so that they pack well.
 
 ## Data, licence, recipe
 
@@ -91,7 +93,7 @@ the weights is what ships.
 
 {stages}
 
-What was tried, failures included: `docs/decisions/0001` and `0003` to `0007`.
+What was tried, failures included: `docs/decisions/0001`, `0003` to `0007` and `0009`.
 """
 
 
@@ -136,7 +138,9 @@ def _stages(pictures: int) -> list[str]:
 
 def _stage(stage: diffusion.Stage, until: int) -> str:
     shares = ", ".join(f"{100 * share:.0f} % {kind}" for kind, share in vars(stage.mixture).items() if share)
-    return f"- until {until:,} pictures: {len(things(stage.wave))} things; {shares}"
+    count, newest = len(things(stage.wave)), len(things(stage.wave)) - len(things(stage.wave - 1))
+    favoured = f", the newest {newest} of them {stage.favour} times as often" if stage.favour > 1 else ""
+    return f"- until {until:,} pictures: {count} things{favoured}; {shares}"
 
 
 def _percent(share: float) -> str:

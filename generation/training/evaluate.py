@@ -163,7 +163,7 @@ def grid(paint: Paint, jury: Jury, path: Path) -> None:
     sheet = Image.new("RGB", (8 * 128, 6 * 128))
     for i, pixels in enumerate(paint(prompts, 8000)):
         sheet.paste(Image.fromarray(pixels), (i % 8 * 128, i // 8 * 128))
-    sheet.save(path)
+    sheet.save(path, quality=92)
     path.with_suffix(".txt").write_text("\n".join(prompts) + "\n")
 
 
@@ -200,7 +200,7 @@ def main() -> None:
     )
     jury = Jury(colour, shape, composer)
     paint = painter(arguments.model)
-    grid(paint, jury, arguments.folder / "samples" / "grid.png")
+    grid(paint, jury, arguments.folder / "samples" / "pocket-grid.jpg")
     figures = evaluate(paint, jury, arguments.count)
     (arguments.folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures, indent=1))

@@ -17,7 +17,7 @@ from generation.training.card import MEASURES, write_card
 from generation.training.diffusion import BATCH, Training
 from generation.training.index import count_views, keep_views
 
-GRID = Path(__file__).parents[2] / "docs" / "images" / "pocket-grid.png"
+GRID = Path(__file__).parents[2] / "docs" / "images" / "pocket-grid.jpg"
 
 
 def pictures() -> np.ndarray:

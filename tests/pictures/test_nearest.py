@@ -26,7 +26,7 @@ def pocket_folder() -> Path:
 
 def grid_pictures() -> list[tuple[str, Image.Image]]:
     """What the released pocket model painted, with the prompts."""
-    sheet = Image.open(GRID.with_suffix(".png"))
+    sheet = Image.open(GRID.with_suffix(".jpg"))
     prompts = GRID.with_suffix(".txt").read_text().splitlines()
     cut = [sheet.crop((i % 8 * 128, i // 8 * 128, i % 8 * 128 + 128, i // 8 * 128 + 128)) for i in range(48)]
     return list(zip(prompts, cut, strict=True))
