@@ -33,6 +33,7 @@ from generation.dispatch.local import LocalDispatcher
 from generation.models import Models, pocket_model
 from generation.pictures.masks import mask_of
 from generation.request import GenerationRequest, make_request
+from generation.vocabulary import read_vocabulary
 
 STEPS = 20
 SAME = 24  # grey levels by which a pixel may differ and still count as the same
@@ -233,10 +234,12 @@ def _judge(asked: Sequence[Case], made: Sequence[Made], folder: Path) -> list[di
     from generation.training.compose import Composer
     from generation.training.judge import train_judge, whole
     from generation.training.sprites import load_sprites
-    from generation.training.vocabulary import things
+    from generation.training.vocabulary import things, wave_of
 
-    taught = things(1)
-    composer = Composer(taught, load_sprites(folder, [thing.label for thing in taught]))
+    vocabulary = read_vocabulary(pocket_model())
+    assert vocabulary is not None
+    shown = things(wave_of(thing.name for thing in vocabulary.things))
+    composer = Composer(shown, load_sprites(folder, [thing.label for thing in shown]))
     judges = {
         "colour": train_judge(folder, composer, grey=False, steps=0),
         "thing": train_judge(folder, composer, grey=True, steps=0),

@@ -26,8 +26,8 @@ MEASURES = (
 )
 
 LIMITS = """\
-- Scenes are softer than single things: of two things one may be hard to tell, and a thing in a colour that is not its
-  own may lose part of its shape. The table says how often.
+- Scenes are softer than single things, those with the things taught last most of all: of two things one may be hard to
+  tell, and a thing in a colour that is not its own may lose part of its shape. The table says how often.
 - Two seeds of one prompt differ in place, background and tint more than in shape.
 - Anything outside the list above: an unknown word falls into letters that mean nothing to it, and mud comes out.
 - Text, hands, crowds, more than three of a kind, styles, light, weather, verbs other than wearing and riding.

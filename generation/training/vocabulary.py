@@ -209,6 +209,12 @@ def things(wave: int) -> list[Thing]:
     return [thing for number, text in enumerate(waves[:wave], start=1) for thing in _parse(text, number)]
 
 
+def wave_of(names: Iterable[str]) -> int:
+    """The first wave up to which all things of these names are taught."""
+    wanted = set(names)
+    return next(wave for wave in range(1, ALL_WAVES + 1) if wanted <= {thing.name for thing in things(wave)})
+
+
 def with_article(name: str) -> str:
     """`"a fox"`, `"an owl"`, `"sunglasses"`, `"fire"`: the name as it stands in a sentence."""
     noun = name.split(" ", 1)[1] if name.split(" ", 1)[0] in _colour_words() and " " in name else name

@@ -68,7 +68,8 @@ def test_the_card_tells_of_the_stages_that_were_trained_and_of_no_others(tmp_pat
         line for line in (POCKET_FOLDER / "MODEL_CARD.md").read_text().splitlines() if line.startswith("- until")
     ]
     assert stages == released
-    assert stages[-1].startswith("- until 450,528 pictures: 50 things")
+    seen = json.loads((POCKET_FOLDER / "recipe.json").read_text())["pictures_seen"]
+    assert stages[-1].startswith(f"- until {seen:,} pictures: ")
 
 
 def test_widening_by_words_changes_only_what_reads_words() -> None:
