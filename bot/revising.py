@@ -21,7 +21,7 @@ from store.visibility import Viewer
 
 Method = Literal["again", "seed", "image", "mask"]
 METHODS: Final[tuple[Method, ...]] = ("image", "mask", "seed")  # in the order in which *Try another way* takes them
-DEFAULT_METHOD: Final[Method] = "image"  # what measured best: docs/revisions.md
+DEFAULT_METHOD: Final[Method] = "image"  # measured best, or within three in a hundred of it: docs/revisions.md
 MASK_STRENGTH: Final = 1.0  # the same within the part that is made anew
 STRENGTH: Final = 0.5  # how much of the parent is noised away, where a picture begins with it
 NOTHING_THERE = "There is no picture here yet that I could change; say what to draw."
