@@ -42,7 +42,7 @@ class Pace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Under:
+class Underway:
     """How far a job is that a worker has in its hands."""
 
     done: float = 0.0  # the share of its work, 0 to 1
@@ -89,12 +89,12 @@ class Outlook:
         return before + self._pace.together * cost
 
 
-def look_ahead(line: Line, under: Mapping[int, Under], paces: Mapping[str, Pace], lanes: int) -> Outlook:
+def look_ahead(line: Line, underway: Mapping[int, Underway], paces: Mapping[str, Pace], lanes: int) -> Outlook:
     """Play the line through.
 
     Args:
         line: what waits and what runs.
-        under: how far the jobs are that run, by their id; those of which it is not known are taken to begin just now.
+        underway: how far the jobs are that run, by their id; where it is not known, a job begins just now.
         paces: by model; a model without one is taken to be like the others on average. Empty: only places are known.
         lanes: how many jobs run at once.
     """
@@ -102,7 +102,7 @@ def look_ahead(line: Line, under: Mapping[int, Under], paces: Mapping[str, Pace]
     usual = _average(paces.values())
     if usual is None or lanes < 1:
         return Outlook(line, array("l", range(count)), array("d"), None)
-    play = _Play(line, under, defaultdict(lambda: usual, paces), lanes)
+    play = _Play(line, underway, defaultdict(lambda: usual, paces), lanes)
     play.run()
     return Outlook(line, play.places, play.ends, usual)
 
@@ -120,7 +120,7 @@ def _average(paces: Iterable[Pace]) -> Pace | None:
 
 
 class _Play:
-    def __init__(self, line: Line, under: Mapping[int, Under], paces: Mapping[str, Pace], lanes: int) -> None:
+    def __init__(self, line: Line, underway: Mapping[int, Underway], paces: Mapping[str, Pace], lanes: int) -> None:
         self._waiting = line.waiting
         self._paces = paces
         self._lanes = lanes
@@ -131,7 +131,7 @@ class _Play:
         self._held: defaultdict[int, deque[int]] = defaultdict(deque)  # by person: passed over
         self._runs = [_Run(ELSEWHERE, job) for job in line.running]
         for run, job in zip(self._runs, line.running, strict=True):
-            self._take_up(run, under.get(job.id, Under()))
+            self._take_up(run, underway.get(job.id, Underway()))
         self._of_person = Counter(run.person for run in self._runs)
         self._forward = 0.0  # seconds per cost of the last one
         self.places = array("l", [ELSEWHERE]) * len(self._waiting)
@@ -170,19 +170,19 @@ class _Play:
         self._next += 1
         return self._next - 1
 
-    def _take_up(self, run: _Run, under: Under) -> None:
+    def _take_up(self, run: _Run, underway: Underway) -> None:
         """Go on with a job from where it is; the forwards that it has had follow from how far it got."""
         pace = self._paces[run.model]
-        run.left = run.cost * (1.0 - under.done)
-        run.served = min(under.seconds, (run.cost - run.left) * pace.forward(pace.jobs))
-        run.entitled = under.seconds / self._forwards_for_all()
+        run.left = run.cost * (1.0 - underway.done)
+        run.served = min(underway.seconds, (run.cost - run.left) * pace.forward(pace.jobs))
+        run.entitled = underway.seconds / self._forwards_for_all()
 
     def _serve(self) -> None:
         """One forward for those whose turn it is; where all have theirs in each, as many as it takes until one ends."""
-        group, alike = self._sharing()
+        group, all_served = self._sharing()
         pace, forwards_for_all = self._paces[group[0].model], self._forwards_for_all()
         done = min(run.left for run in group)
-        if not alike:
+        if not all_served:
             done = min(done, pace.step)
         self._forward = pace.forward(len(group))
         seconds = done * self._forward

@@ -29,7 +29,7 @@ from generation.experiments import Study, StudyPlan, conclude, pack_study, unpac
 from generation.kept_frames import FRAMES_SUFFIX, TRAJECTORY_SUFFIX, KeptFrames
 from generation.line import Line
 from generation.models import Models
-from generation.outlook import Outlook, Under, look_ahead
+from generation.outlook import Outlook, Underway, look_ahead
 from generation.queue import FRESH, Job, Origin, Owner, Place, Queue, owner_of
 from generation.request import GenerationRequest, RunFacts
 from generation.speed import Speed
@@ -113,9 +113,9 @@ class _Handed:
         """The share of the steps that are done."""
         return 0.0 if self.progress is None else self.progress.step / max(1, self.progress.steps)
 
-    def under(self, now: float) -> Under:
+    def underway(self, now: float) -> Underway:
         """How far it is."""
-        return Under(done=self.used, seconds=now - self.since)
+        return Underway(done=self.used, seconds=now - self.since)
 
 
 class Studio:
@@ -313,10 +313,10 @@ class Studio:
             line, now = await self._queue.line(), self._clock()
             known = self._foreseen
             if known is None or known.line is not line or not 0 <= now - known.at < known.lasts:
-                under = {job: handed.under(now) for (job, _), handed in self._handed.items()}
+                underway = {job: handed.underway(now) for (job, _), handed in self._handed.items()}
                 ready = self.readiness
                 lanes, paces = (ready.lanes, dict(self._speed.paces)) if isinstance(ready, Ready) else (0, {})
-                outlook = await asyncio.to_thread(look_ahead, line, under, paces, lanes)
+                outlook = await asyncio.to_thread(look_ahead, line, underway, paces, lanes)
                 lasts = (self._clock() - now) / LOOKING_COSTS
                 known = self._foreseen = Foreseen(line=line, outlook=outlook, at=now, lasts=lasts)
             return known

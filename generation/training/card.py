@@ -135,7 +135,8 @@ def _left_out(count: int, pictures: int) -> str:
         return ""
     return (
         f"\n{shown} things were shown in the training; the {shown - count} that are not listed were not recognised by"
-        "\nboth judges in two of three pictures, made with other seeds than those of the table."
+        "\nboth judges in two of three pictures, made with other seeds than those of the table; what is worn or ridden"
+        "\nis listed always."
     )
 
 

@@ -20,8 +20,8 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from generation.training.compose import Composer, Mixture, Scene
-from generation.training.judge import Judge, Pixels, half, halves_of, train_judge, whole
-from generation.training.selection import Paint, choose, released_things, save_chosen
+from generation.training.judge import Judge, Paint, Pixels, half, halves_of, train_judge, whole
+from generation.training.selection import choose, released_things, save_chosen
 from generation.training.sprites import load_sprites
 from generation.training.vocabulary import things, with_article
 

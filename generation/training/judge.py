@@ -9,7 +9,7 @@ copy sees grey levels with the contrast evened out: colour alone can fool the fi
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,6 +31,7 @@ WHOLE = Mixture(single=0.3, coloured=0.3, worn=0.2, ridden=0.2)
 HALVES = Mixture(pair=1.0)
 
 Pixels = NDArray[np.uint8]
+Paint = Callable[[list[str], int], list[Pixels]]  # prompts and first seed -> pictures
 
 
 class View:

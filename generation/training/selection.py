@@ -7,18 +7,15 @@ thing is painted a few times, with other seeds than the evaluation's, so that th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from generation.training.judge import Judge, Pixels, whole
+from generation.training.judge import Judge, Paint, whole
 from generation.training.vocabulary import ACCESSORIES, Thing, things, with_article
 
 CHOSEN = "chosen.json"  # in the working folder: the labels
 SEEDS = (21_000, 22_000, 23_000)
 ENOUGH = 2  # of the pictures, for which both judges must be right at their first guess
-
-
-Paint = Callable[[list[str], int], list[Pixels]]  # prompts and first seed -> pictures
 
 
 def choose(paint: Paint, judges: Sequence[Judge], taught: Sequence[Thing]) -> list[str]:
