@@ -60,6 +60,7 @@ class Stage:
 
 
 _SCENES = Mixture(canonical=0.10, single=0.10, coloured=0.27, pair=0.25, worn=0.11, ridden=0.14, count=0.03)
+_PAIRS = Mixture(canonical=0.06, single=0.05, coloured=0.30, pair=0.50, worn=0.03, ridden=0.05, count=0.01)
 _WIDENING = Mixture(canonical=0.34, single=0.10, coloured=0.20, pair=0.18, worn=0.07, ridden=0.09, count=0.02)
 
 # What went wrong on the way, and what was changed for it: docs/decisions/0003 to 0005.
@@ -75,7 +76,8 @@ CURRICULUM = (
     Stage(450_528, 1, _SCENES),
     Stage(530_000, 2, _WIDENING, favour=3),
     Stage(720_000, 3, _WIDENING, favour=3),
-    Stage(10**9, 3, _SCENES),
+    Stage(772_096, 3, _SCENES),
+    Stage(10**9, 3, _PAIRS),
 )
 
 
