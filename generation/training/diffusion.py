@@ -129,7 +129,7 @@ class Training:
         self.names += [f"text_encoder.{name}" for name, _ in self.encoder.named_parameters()]
         self.weights = [*self.unet.parameters(), *self.encoder.parameters()]
         for name, weight in zip(self.names, self.weights, strict=True):
-            weight.requires_grad_(part == "all" or _of_words(name) or weight.ndim == 1)
+            weight.requires_grad_(part == "all" or _of_words(name))
         fast = [".attn2." in name or name.startswith("text_encoder.") for name in self.names]
         self.optimizer = torch.optim.AdamW(
             [
@@ -265,8 +265,13 @@ class Training:
 
 
 def _of_words(name: str) -> bool:
-    """Whether a parameter belongs to what reads words: the text encoder and attention."""
-    return name.startswith("text_encoder.") or ".attentions." in name
+    """Whether a parameter belongs to what reads words: the text encoder and attention, and the group norms.
+
+    Torch 2.13 can leave out none of a group norm's gradients on a CPU (it crashes), so its vectors learn too, and
+    the bias before the first of them. Other convolutions' biases do not: oneDNN computes a kernel's gradient
+    along with each, a seventh of a step in all.
+    """
+    return name.startswith("text_encoder.") or ".attentions." in name or "norm" in name or name == "unet.conv_in.bias"
 
 
 def train(
@@ -283,8 +288,8 @@ def train(
     """Train until `until` pictures have been seen, the learning rate falling over the last `cooldown` of them.
 
     Resumes from `folder/diffusion.safetensors` where there is one, else goes on from the model in `released`, if one is
-    named. Writes log.jsonl and sample grids. With `part` "words" only what reads words is trained, and vectors such as
-    biases (whose gradients torch 2.13 cannot leave out of a group norm on a CPU); all else stays bit for bit.
+    named. Writes log.jsonl and sample grids. With `part` "words" only what reads words is trained; all else stays bit
+    for bit.
     """
     code = latents.Code.load(folder / "code.npz")
     training = Training(text.load_tokenizer(folder / "tokenizer"), seed, part)
