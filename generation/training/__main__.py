@@ -19,16 +19,12 @@ from __future__ import annotations
 import argparse
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from generation.training.compose import Composer, Mixture
 from generation.training.sprites import load_sprites
 from generation.training.vocabulary import ALL_WAVES, things
-
-if TYPE_CHECKING:
-    from generation.training.diffusion import Stage
 
 WAVES = range(1, ALL_WAVES + 1)
 SCENES_FOR_CODE = 2400
@@ -67,14 +63,6 @@ def composer_of_all(folder: Path) -> Composer:
     """A composer of all waves."""
     everything = things(ALL_WAVES)
     return Composer(everything, load_sprites(folder, [thing.label for thing in everything]))
-
-
-def composers(folder: Path) -> dict[Stage, Composer]:
-    """The composer of each stage of the training."""
-    from generation.training.diffusion import CURRICULUM
-
-    sprites = load_sprites(folder, [thing.label for thing in things(ALL_WAVES)])
-    return {stage: Composer(things(stage.wave), sprites, stage.favour) for stage in CURRICULUM}
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -117,7 +105,7 @@ def _diffusion(arguments: argparse.Namespace) -> None:
 
     diffusion.train(
         arguments.folder,
-        composers(arguments.folder),
+        diffusion.composers(arguments.folder),
         until=arguments.until,
         cooldown=arguments.cooldown,
         seed=arguments.seed,
@@ -138,6 +126,7 @@ def _assemble(arguments: argparse.Namespace) -> None:
 def _index(arguments: argparse.Namespace) -> None:
     import json
 
+    from generation.training.diffusion import composers
     from generation.training.index import write_index
     from generation.training.selection import released_things
 

@@ -25,7 +25,9 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from generation.training import latents, text
-from generation.training.compose import Composer, Mixture
+from generation.training.compose import Composer, Mixture, Scene
+from generation.training.sprites import load_sprites
+from generation.training.vocabulary import ALL_WAVES, things
 
 CHANNELS = (128, 224)
 BATCH = 32
@@ -79,6 +81,19 @@ CURRICULUM = (
     Stage(772_096, 3, _SCENES),
     Stage(10**9, 3, _PAIRS),
 )
+
+
+def composers(folder: Path) -> dict[Stage, Composer]:
+    """The composer of each stage of the training, with the sprites that are found in the working folder."""
+    sprites = load_sprites(folder, [thing.label for thing in things(ALL_WAVES)])
+    return {stage: Composer(things(stage.wave), sprites, stage.favour) for stage in CURRICULUM}
+
+
+def scenes_of(step: int, composer_of: Mapping[Stage, Composer], seed: int) -> tuple[Composer, list[Scene]]:
+    """The scenes that a training of this seed shows in this step, and who paints them: the same at every call."""
+    stage = next(stage for stage in CURRICULUM if step * BATCH < stage.until)
+    composer, rng = composer_of[stage], random.Random(seed * 1_000_003 + step)
+    return composer, [composer.scene(rng, stage.mixture) for _ in range(BATCH)]
 
 
 def new_scheduler() -> DDIMScheduler:
@@ -301,10 +316,7 @@ def train(
     began, seen, losses = time.monotonic(), training.pictures, list[float]()
     saved = sampled = training.pictures
     while training.pictures < until and (minutes is None or time.monotonic() - began < minutes * 60):
-        stage = next(stage for stage in CURRICULUM if training.pictures < stage.until)
-        composer = composer_of[stage]
-        rng = random.Random(seed * 1_000_003 + training.step)
-        scenes = [composer.scene(rng, stage.mixture) for _ in range(BATCH)]
+        composer, scenes = scenes_of(training.step, composer_of, seed)
         coded = code.latents(np.stack([composer.paint(scene, latents.HALF) for scene in scenes]))
         rate = _learning_rate(training.step - training.first_step, until - training.pictures, cooldown)
         losses.append(training.advance(coded, [scene.caption for scene in scenes], rate))

@@ -20,6 +20,8 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from generation.training.compose import Composer, Mixture, Scene
+from generation.training.diffusion import composers
+from generation.training.index import thumbnail, thumbnails
 from generation.training.judge import Judge, Paint, Pixels, half, halves_of, train_judge, whole
 from generation.training.selection import choose, released_things, save_chosen
 from generation.training.sprites import load_sprites
@@ -57,14 +59,15 @@ def painter(model: Path, batch: int = 16) -> Paint:
     return paint
 
 
-def evaluate(paint: Paint, jury: Jury, count: int) -> dict[str, float]:
-    """All figures as shares of 1, the model's and, after `true_`, the judges' on true scenes."""
+def evaluate(paint: Paint, jury: Jury, trained: Pixels, count: int) -> dict[str, float]:
+    """All figures as shares of 1 or in grey levels, the model's and, after `true_`, those of true scenes."""
     figures = singles(paint, jury)
     figures |= coloured(paint, jury, count)
     figures |= pairs(paint, jury, count)
     figures |= worn_and_ridden(paint, jury, count)
     figures |= cards(paint, jury)
     figures |= variety(paint, jury, count)
+    figures |= nearest_scene(paint, jury, trained, count)
     return {name: round(float(value), 3) for name, value in figures.items()}
 
 
@@ -152,6 +155,22 @@ def variety(paint: Paint, jury: Jury, count: int) -> dict[str, float]:
     return {"seeds_apart_median": float(np.median(apart)), "seeds_apart_least": float(np.min(apart))}
 
 
+def nearest_scene(paint: Paint, jury: Jury, trained: Pixels, count: int) -> dict[str, float]:
+    """How far from the nearest of the `trained` thumbnails, in grey levels (root mean square).
+
+    A model that gives its training scenes back paints nearer to them than scenes are that nobody was trained on.
+    """
+    true = _true(jury, Mixture(coloured=0.4, pair=0.4, ridden=0.2), count)
+    made = paint([scene.caption for scene, _ in true], 9000)
+    scenes = trained.reshape(len(trained), -1).astype(np.float32)
+    figures = {"nearest_scene_among": float(len(trained))}
+    for name, pictures in (("", made), ("true_", [picture for _, picture in true])):
+        distances = [np.sqrt(np.mean((scenes - thumbnail(p).ravel()) ** 2, axis=1).min()) for p in pictures]
+        figures |= {f"{name}nearest_scene_median": float(np.median(distances))}
+        figures |= {f"{name}nearest_scene_least": float(np.min(distances))}
+    return figures
+
+
 def grid(paint: Paint, jury: Jury, path: Path) -> None:
     """48 pictures: 24 things, then colours, pairs, accessories and mounts, and the two test prompts."""
     rng = random.Random(EVALUATION_SEED)
@@ -187,7 +206,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("generation/pocket"))
     parser.add_argument("--wave", type=int, default=1)
     parser.add_argument("--count", type=int, default=96, help="prompts of each kind")
-    parser.add_argument("--judge-steps", type=int, default=1200)
+    parser.add_argument("--judge-steps", type=int, default=1800)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--choose", action="store_true", help="only choose what is to be released")
     arguments = parser.parse_args()
@@ -206,7 +225,11 @@ def main() -> None:
         return
     jury = Jury(colour, shape, Composer(released_things(arguments.folder, arguments.wave), sprites))
     grid(paint, jury, arguments.folder / "samples" / "pocket-grid.jpg")
-    figures = evaluate(paint, jury, arguments.count)
+    seen = json.loads((arguments.model / "recipe.json").read_text())
+    trained = thumbnails(
+        arguments.folder, composers(arguments.folder), pictures=seen["pictures_seen"], seed=seen["seed"]
+    )
+    figures = evaluate(paint, jury, trained, arguments.count)
     (arguments.folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures, indent=1))
 

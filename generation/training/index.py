@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +17,12 @@ from PIL import Image
 
 from generation.pictures.nearest import ATLAS, NAMES, TILE
 from generation.training.compose import Composer
-from generation.training.diffusion import BATCH, CURRICULUM, Stage
+from generation.training.diffusion import BATCH, Stage, scenes_of
 from generation.training.sprites import load_sprites
 from generation.training.vocabulary import ALL_WAVES, COLOURS, Thing, things
 
 COLUMNS = 16  # of the atlas
+THUMBNAILS = 20_000
 
 
 def write_index(
@@ -64,18 +64,33 @@ def count_views(
     The file `earlier`, where there is one, holds the counts of a training's beginning that an earlier way
     of composing scenes drew: `{"pictures": n, "views": [[label, colour, count], ...]}`.
     """
-    first, views = 0, Counter[tuple[str, str | None]]()
+    views = Counter[tuple[str, str | None]]()
     if earlier.exists():
-        kept = json.loads(earlier.read_text())
-        first = kept["pictures"] // BATCH
-        views.update({(label, colour): count for label, colour, count in kept["views"]})
-    for step in range(first, pictures // BATCH):
-        stage = next(stage for stage in CURRICULUM if step * BATCH < stage.until)
-        rng = random.Random(seed * 1_000_003 + step)
-        for _ in range(BATCH):
-            scene = composer_of[stage].scene(rng, stage.mixture)
+        views.update({(label, colour): count for label, colour, count in json.loads(earlier.read_text())["views"]})
+    for step in range(_first_step(earlier), pictures // BATCH):
+        for scene in scenes_of(step, composer_of, seed)[1]:
             views.update({(placement.label, placement.colour) for placement in scene.placements})
     return views
+
+
+def thumbnails(folder: Path, composer_of: Mapping[Stage, Composer], *, pictures: int, seed: int) -> np.ndarray:
+    """About THUMBNAILS training scenes [n, TILE, TILE, 3], spread evenly over those that can be drawn again."""
+    steps = range(_first_step(folder / "views.json"), pictures // BATCH)
+    tiles = []
+    for step in steps[:: max(1, len(steps) * BATCH // THUMBNAILS)]:
+        composer, scenes = scenes_of(step, composer_of, seed)
+        tiles += [thumbnail(composer.paint(scene, 2 * TILE)) for scene in scenes]
+    return np.stack(tiles)
+
+
+def thumbnail(picture: np.ndarray) -> np.ndarray:
+    """A picture of any size at TILE x TILE pixels."""
+    return np.asarray(Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.BOX))
+
+
+def _first_step(earlier: Path) -> int:
+    """The first step whose scenes can be drawn again, see `count_views`."""
+    return int(json.loads(earlier.read_text())["pictures"]) // BATCH if earlier.exists() else 0
 
 
 def keep_views(released: Path, folder: Path) -> None:

@@ -59,6 +59,8 @@ def test_the_card_tells_of_the_stages_that_were_trained_and_of_no_others(tmp_pat
     for name in ("recipe.json", "vocabulary.json"):
         (tmp_path / name).write_bytes((POCKET_FOLDER / name).read_bytes())
     figures = {"fox_card": 1.0, "astronaut_card": 1.0, "seeds_apart_median": 13.0}
+    figures |= {f"{of}nearest_scene_{how}": 9.0 for of in ("", "true_") for how in ("median", "least")}
+    figures |= {"nearest_scene_among": 20_000.0}
     figures |= {key: 0.5 for _, name in MEASURES for key in (name, f"true_{name}")}
     evaluation = tmp_path / "evaluation.json"
     evaluation.write_text(json.dumps(figures))
