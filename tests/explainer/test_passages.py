@@ -182,7 +182,8 @@ def test_what_is_said_of_the_pocket_model_is_what_it_is_run_and_taught_with() ->
     vocabulary = read_vocabulary(pocket)
     assert vocabulary is not None
     taught = {thing.name for thing in vocabulary.things}
-    assert f"list of {len(taught)} things" in text_of("pocket/what-it-knows")
+    assert len(taught) > 200
+    assert "more than two hundred things" in text_of("pocket/what-it-knows")
     assert (len(COLOURS), "eleven colours" in text_of("pocket/what-it-knows")) == (11, True)
     named = {"fox", "giraffe", "parrot", "pizza", "avocado", "rocket", "umbrella", "guitar", "wizard", "astronaut"}
     assert named <= taught
