@@ -95,7 +95,7 @@ the weights is what ships.
 
 {stages}
 
-What was tried, failures included: `docs/decisions/0001`, `0003` to `0007` and `0009`.
+What was tried, failures included: `docs/decisions/0001`, `0003` to `0007`, `0009` and `0014`.
 """
 
 
