@@ -22,7 +22,7 @@ from generation.training.sprites import load_sprites
 from generation.training.vocabulary import ALL_WAVES, COLOURS, Thing, things
 
 COLUMNS = 16  # of the atlas
-THUMBNAILS = 20_000
+THUMBNAILS = 20_000  # training scenes that a model's pictures are compared with
 
 
 def write_index(
