@@ -158,9 +158,10 @@ def _stages(pictures: int) -> list[str]:
 
 
 def _stage(stage: diffusion.Stage, until: int) -> str:
-    shares = ", ".join(f"{100 * share:.0f} % {kind}" for kind, share in vars(stage.mixture).items() if share)
+    shares = ", ".join(f"{100 * share:.3g} % {kind}" for kind, share in vars(stage.mixture).items() if share)
     count, newest = len(things(stage.wave)), len(things(stage.wave)) - len(things(stage.wave - 1))
-    favoured = f", the newest {newest} of them {stage.favour} times as often" if stage.favour > 1 else ""
+    some = f"the {len(stage.favoured)} hardest" if stage.favoured else f"the newest {newest}"
+    favoured = f", {some} of them {stage.favour} times as often" if stage.favour > 1 else ""
     return f"- until {until:,} pictures: {count} things{favoured}; {shares}"
 
 

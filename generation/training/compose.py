@@ -9,7 +9,7 @@ from __future__ import annotations
 import colorsys
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,13 +82,17 @@ class Composer:
     Args:
         things: what the scenes hold.
         sprites: their pictures, by label.
-        favour: how many times as often things of the last wave are drawn as the others.
+        favour: how many times as often some things are drawn as the others.
+        favoured: the labels of those things; none given, they are the last wave's.
     """
 
-    def __init__(self, things: Sequence[Thing], sprites: dict[str, Rgba], favour: int = 1) -> None:
+    def __init__(
+        self, things: Sequence[Thing], sprites: dict[str, Rgba], favour: int = 1, favoured: Collection[str] = ()
+    ) -> None:
         self.things = list(things)
         newest = max(thing.wave for thing in things)
-        self._pool = [thing for thing in things for _ in range(favour if thing.wave == newest else 1)]
+        often = set(favoured) or {thing.label for thing in things if thing.wave == newest}
+        self._pool = [thing for thing in things for _ in range(favour if thing.label in often else 1)]
         self._faces = [thing for thing in self._pool if thing.face]
         self.mounts = [thing for thing in things if thing.mount]
         self._sprites = sprites

@@ -33,7 +33,7 @@ def discs() -> dict[str, Rgba]:
 @pytest.fixture(scope="module")
 def composers() -> dict[Stage, Composer]:
     sprites = discs()
-    return {stage: Composer(things(stage.wave), sprites, stage.favour) for stage in CURRICULUM}
+    return {stage: Composer(things(stage.wave), sprites, stage.favour, stage.favoured) for stage in CURRICULUM}
 
 
 @pytest.fixture
