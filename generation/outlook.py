@@ -129,11 +129,11 @@ class _Play:
         self._next = 0  # of the waiting jobs
         self._back: list[int] = []  # a heap of those whose turn it was before, and who may start now
         self._held: defaultdict[int, deque[int]] = defaultdict(deque)  # by person: passed over
+        self._forward = 0.0  # seconds per cost of the last one
         self._runs = [_Run(ELSEWHERE, job) for job in line.running]
         for run, job in zip(self._runs, line.running, strict=True):
             self._take_up(run, underway.get(job.id, Underway()))
         self._of_person = Counter(run.person for run in self._runs)
-        self._forward = 0.0  # seconds per cost of the last one
         self.places = array("l", [ELSEWHERE]) * len(self._waiting)
         self.ends = array("d", [0.0]) * len(self._waiting)
 
@@ -176,6 +176,7 @@ class _Play:
         run.left = run.cost * (1.0 - underway.done)
         run.served = min(underway.seconds, (run.cost - run.left) * pace.forward(pace.jobs))
         run.entitled = underway.seconds / self._forwards_for_all()
+        self._forward = pace.forward(pace.jobs)
 
     def _serve(self) -> None:
         """One forward for those whose turn it is; where all have theirs in each, as many as it takes until one ends."""
