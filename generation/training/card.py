@@ -56,7 +56,8 @@ two or three of a kind.{left_out}
 ## How well, by a judge that it was not trained on
 
 The judge is a small classifier trained on other scenes (`generation/training/judge.py`); the last column is the judge's
-own score on true scenes that neither has seen. 25 steps, guidance 3.5, fixed seeds.
+own score on true scenes that neither has seen. 25 steps, guidance 3.5, fixed seeds. Where a prompt leaves open which
+of two things is on which side (“a cat and a dog”), either way round counts.
 
 | | the model | true scenes |
 |---|---|---|
@@ -95,7 +96,7 @@ the weights is what ships.
 
 {stages}
 
-What was tried, failures included: `docs/decisions/0001`, `0003` to `0007`, `0009` and `0014`.
+What was tried, failures included: `docs/decisions/0001`, `0003` to `0007`, `0009`, `0014` and `0015`.
 """
 
 

@@ -62,6 +62,11 @@ class Scene:
     bottom: tuple[float, float, float]
     placements: tuple[Placement, ...]
 
+    @property
+    def says_where(self) -> bool:
+        """Whether a pair's caption places its things; "a cat and a dog" leaves open who is on which side."""
+        return not any(f" {words} " in self.caption for words in RELATIONS["beside"])
+
 
 @dataclass(frozen=True)
 class Mixture:

@@ -103,15 +103,15 @@ def coloured(paint: Paint, jury: Jury, count: int) -> dict[str, float]:
 
 
 def pairs(paint: Paint, jury: Jury, count: int) -> dict[str, float]:
-    """Two things: each right in its own half, by the first and by the first ten guesses."""
+    """Two things: each right in its own half, by the first and by the first ten guesses.
+
+    Where the caption leaves open who is on which side, they are judged both ways round and the better one counts.
+    """
     true = _true(jury, Mixture(pair=1.0), count)
     made = paint([scene.caption for scene, _ in true], 3000)
     figures = {}
     for name, pictures in (("pair", made), ("true_pair", [picture for _, picture in true])):
-        ranks = []
-        for (scene, _), picture in zip(true, pictures, strict=True):
-            places = zip(halves_of(scene), (scene.placements[1].label, scene.placements[0].label), strict=True)
-            ranks.append([_rank(jury.colour, half(picture, where), label) for where, label in places])
+        ranks = [_pair_ranks(jury.colour, scene, picture) for (scene, _), picture in zip(true, pictures, strict=True)]
         worst = np.array(ranks).max(axis=1)
         figures[f"{name}_both_top1"] = float((worst < 1).mean())
         figures[f"{name}_both_top10"] = float((worst < 10).mean())
@@ -194,6 +194,15 @@ def _true(jury: Jury, mixture: Mixture, count: int) -> list[tuple[Scene, Pixels]
 def _hits(judge: Judge, pictures: list[Pixels], truth: list[str], most: int, answer: str = "thing") -> float:
     rankings = judge.ranking(pictures, answer)
     return float(np.mean([label in ranking[:most] for label, ranking in zip(truth, rankings, strict=True)]))
+
+
+def _pair_ranks(judge: Judge, scene: Scene, picture: Pixels) -> tuple[int, int]:
+    """At which guess each of the scene's two things comes, 0 for the first, in the half where it may be."""
+    under, over = (placement.label for placement in scene.placements)
+    here, there = halves_of(scene)
+    ways = [(here, there)] if scene.says_where else [(here, there), (there, here)]
+    ranks = [(_rank(judge, half(picture, a), over), _rank(judge, half(picture, b), under)) for a, b in ways]
+    return min(ranks, key=lambda way: (max(way), min(way)))
 
 
 def _rank(judge: Judge, picture: Pixels, label: str) -> int:

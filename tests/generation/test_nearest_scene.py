@@ -15,19 +15,11 @@ from generation.training.compose import Composer
 from generation.training.diffusion import BATCH, CURRICULUM, Stage, scenes_of
 from generation.training.evaluate import Jury, nearest_scene
 from generation.training.judge import Judge, Pixels
-from generation.training.sprites import SIDE, Rgba
-from generation.training.vocabulary import ALL_WAVES, things
+from generation.training.vocabulary import things
+from tests.generation.sprites import discs
 
 NOBODY = cast("Judge", None)  # nobody judges here
 PICTURES = 40 * BATCH
-
-
-def discs() -> dict[str, Rgba]:
-    """A disc in a colour of its own for each thing."""
-    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE / 2
-    disc = (rows**2 + columns**2 < (SIDE / 2) ** 2).astype(np.uint8)[..., None]
-    draw = np.random.default_rng(0)
-    return {thing.label: disc * np.array([*draw.integers(0, 255, 3), 255], np.uint8) for thing in things(ALL_WAVES)}
 
 
 @pytest.fixture(scope="module")
