@@ -65,6 +65,7 @@ class Stage:
 _SCENES = Mixture(canonical=0.10, single=0.10, coloured=0.27, pair=0.25, worn=0.11, ridden=0.14, count=0.03)
 _PAIRS = Mixture(canonical=0.06, single=0.05, coloured=0.30, pair=0.50, worn=0.03, ridden=0.05, count=0.01)
 _COLOURS = Mixture(canonical=0.02, single=0.03, coloured=0.46, pair=0.42, worn=0.025, ridden=0.035, count=0.01)
+_TINTS = Mixture(canonical=0.02, single=0.03, coloured=0.74, pair=0.14, worn=0.025, ridden=0.035, count=0.01)
 _WIDENING = Mixture(canonical=0.34, single=0.10, coloured=0.20, pair=0.18, worn=0.07, ridden=0.09, count=0.02)
 
 # Taught like the others, and yet not recognised often enough to be listed after 1,103,392 pictures.
@@ -88,7 +89,8 @@ CURRICULUM = (
     Stage(720_000, 3, _WIDENING, favour=3),
     Stage(772_096, 3, _SCENES),
     Stage(1_103_392, 3, _PAIRS),
-    Stage(10**9, 3, _COLOURS, favour=3, favoured=_UNSURE),
+    Stage(1_310_400, 3, _COLOURS, favour=3, favoured=_UNSURE),
+    Stage(10**9, 3, _TINTS, favour=3, favoured=_UNSURE),
 )
 
 
