@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from generation.training.compose import Composer, Mixture, Scene
-from generation.training.evaluate import Jury, pairs
+from generation.training.evaluate import EVALUATION_SEED, Jury, pairs
 from generation.training.judge import Judge, Pixels
 from generation.training.sprites import Rgba
 from generation.training.vocabulary import RELATIONS, things
@@ -63,7 +63,7 @@ def painted(jury: Jury, *, turned: bool) -> tuple[list[Scene], dict[str, float]]
     asked: list[Scene] = []
 
     def paint(prompts: list[str], first: int) -> list[Pixels]:
-        rng = random.Random(9_000_000)
+        rng = random.Random(EVALUATION_SEED)
         asked.extend(jury.composer.scene(rng, Mixture(pair=1.0)) for _ in prompts)
         assert [scene.caption for scene in asked] == prompts
         return [jury.composer.paint(exchanged(scene) if turned else scene, 128) for scene in asked]

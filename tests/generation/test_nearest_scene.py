@@ -15,7 +15,6 @@ from generation.training.compose import Composer
 from generation.training.diffusion import BATCH, CURRICULUM, Stage, scenes_of
 from generation.training.evaluate import Jury, nearest_scene
 from generation.training.judge import Judge, Pixels
-from generation.training.vocabulary import things
 from tests.generation.sprites import discs
 
 NOBODY = cast("Judge", None)  # nobody judges here
@@ -25,7 +24,7 @@ PICTURES = 40 * BATCH
 @pytest.fixture(scope="module")
 def composers() -> dict[Stage, Composer]:
     sprites = discs()
-    return {stage: Composer(things(stage.wave), sprites, stage.favour, stage.favoured) for stage in CURRICULUM}
+    return {stage: stage.composer(sprites) for stage in CURRICULUM}
 
 
 @pytest.fixture
