@@ -37,6 +37,8 @@ Picture = NDArray[np.uint8]  # [side, side, 3], sRGB
 CELL = 1 / 8  # of a picture's side: one cell of the latent grid, see `_cells`
 LARGE, SMALL = 6 * CELL, 4 * CELL  # the two sizes of a thing in a scene, see docs/decisions/0005
 OVERLAP = 0.04  # how deep a rider sits in its seat
+BACKDROP = 0.33  # how often the background has a colour that a caption can name
+NEAR_WHITE = 0.30 / 0.67  # how many of the other backgrounds are near white
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,27 @@ class Composer:
         sprites: their pictures, by label.
         favour: how many times as often some things are drawn as the others.
         favoured: the labels of those things; none given, they are the last wave's.
+        favoured_colours: colours that things are drawn in twice as often as in the others.
+        backdrop: how often the background has a colour that a caption can name.
     """
 
     def __init__(
-        self, things: Sequence[Thing], sprites: dict[str, Rgba], favour: int = 1, favoured: Collection[str] = ()
+        self,
+        things: Sequence[Thing],
+        sprites: dict[str, Rgba],
+        favour: int = 1,
+        favoured: Collection[str] = (),
+        *,
+        favoured_colours: Collection[str] = (),
+        backdrop: float = BACKDROP,
     ) -> None:
         self.things = list(things)
         newest = max(thing.wave for thing in things)
         often = set(favoured) or {thing.label for thing in things if thing.wave == newest}
         self._pool = [thing for thing in things for _ in range(favour if thing.label in often else 1)]
         self._faces = [thing for thing in self._pool if thing.face]
+        self._colours = [colour for colour in COLOURS for _ in range(2 if colour in favoured_colours else 1)]
+        self._backdrop = backdrop
         self.mounts = [thing for thing in things if thing.mount]
         self._sprites = sprites
         self._pyramids: dict[tuple[str, str | None], list[Image.Image]] = {}
@@ -109,7 +122,7 @@ class Composer:
         """One scene at random."""
         weights = vars(mixture)
         kind = rng.choices(list(weights), list(weights.values()))[0]
-        background = _Background.at_random(rng)
+        background = _Background.at_random(rng, self._backdrop)
         placements, caption = getattr(self, f"_{kind}")(rng, background)
         return Scene(_dress(rng, caption, background), kind, background.top, background.bottom, tuple(placements))
 
@@ -123,7 +136,7 @@ class Composer:
 
     def _coloured(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         thing = rng.choice(self._pool)
-        colour = _colour_but(rng, background.colour)
+        colour = self._colour_but(rng, background.colour)
         place = replace(_anywhere(rng, thing.label), colour=colour)
         return [place], with_article(_in_colour(rng, colour, _say(rng, thing)))
 
@@ -148,7 +161,7 @@ class Composer:
     def _ridden(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         mount = rng.choices(self.mounts, [thing.mount.weight for thing in self.mounts if thing.mount])[0]
         mount_name = _say(rng, mount)
-        colour = _colour_but(rng, background.colour) if rng.random() < 0.15 else None
+        colour = self._colour_but(rng, background.colour) if rng.random() < 0.15 else None
         if colour:
             mount_name = _in_colour(rng, colour, mount_name)
         rider, name = self._maybe_coloured(rng, background, 0.35, self._faces if rng.random() < 0.75 else None)
@@ -161,7 +174,7 @@ class Composer:
     def _count(self, rng: random.Random, background: _Background) -> tuple[list[Placement], str]:
         thing = rng.choice([thing for thing in self._pool if plural(thing.name)])
         many = rng.choice([2, 2, 3])
-        colour = _colour_but(rng, background.colour) if rng.random() < 0.25 else None
+        colour = self._colour_but(rng, background.colour) if rng.random() < 0.25 else None
         name = f"{plural(thing.name)}"
         if colour:
             name = _in_colour(rng, colour, name)
@@ -173,6 +186,9 @@ class Composer:
     def _thing(self, label: str) -> Thing:
         return next(thing for thing in self.things if thing.label == label)
 
+    def _colour_but(self, rng: random.Random, other: str | None) -> str:
+        return rng.choice([colour for colour in self._colours if colour != other])
+
     def _maybe_coloured(
         self, rng: random.Random, background: _Background, chance: float, among: Sequence[Thing] | None = None
     ) -> tuple[Placement, str]:
@@ -180,7 +196,7 @@ class Composer:
         thing = rng.choice(self._pool if among is None else among)
         name, colour = _say(rng, thing), None
         if rng.random() < chance:
-            colour = _colour_but(rng, background.colour)
+            colour = self._colour_but(rng, background.colour)
             name = _in_colour(rng, colour, name)
         return Placement(thing.label, 0.5, 0.5, 0.5, colour), with_article(name)
 
@@ -246,15 +262,15 @@ class _Background:
     bottom: tuple[float, float, float]
 
     @classmethod
-    def at_random(cls, rng: random.Random) -> _Background:
-        """A third in a nameable colour, the rest near white or in a pale tint, so that seeds can differ."""
+    def at_random(cls, rng: random.Random, backdrop: float) -> _Background:
+        """So often in a nameable colour, the rest near white or in a pale tint, so that seeds can differ."""
         draw = rng.random()
-        if draw < 0.33:
+        if draw < backdrop:
             colour = rng.choice(list(COLOURS))
             shift = rng.uniform(-0.04, 0.04)
             flat = tuple(min(1.0, max(0.0, channel / 255 + shift)) for channel in COLOURS[colour])
             return cls(colour, _triple(flat), _triple(flat))
-        if draw < 0.63:
+        if draw < backdrop + (1 - backdrop) * NEAR_WHITE:
             white = rng.uniform(0.97, 1.0)
             return cls("white" if rng.random() < 0.4 else None, (white,) * 3, (white,) * 3)
         hue, saturation = rng.random(), rng.uniform(0.06, 0.30)
@@ -275,10 +291,6 @@ def _say(rng: random.Random, thing: Thing) -> str:
 
 def _in_colour(rng: random.Random, colour: str, name: str) -> str:
     return f"{rng.choice(COLOUR_SYNONYMS.get(colour, (colour,)))} {name}"
-
-
-def _colour_but(rng: random.Random, other: str | None) -> str:
-    return rng.choice([colour for colour in COLOURS if colour != other])
 
 
 def _cells(rng: random.Random, most: int) -> float:
