@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.training import diffusion
+from generation.training.compose import BACKDROP
 from generation.training.vocabulary import things
 
 MEASURES = (
@@ -163,6 +164,10 @@ def _stage(stage: diffusion.Stage, until: int) -> str:
     count, newest = len(things(stage.wave)), len(things(stage.wave)) - len(things(stage.wave - 1))
     some = f"the {len(stage.favoured)} hardest" if stage.favoured else f"the newest {newest}"
     favoured = f", {some} of them {stage.favour} times as often" if stage.favour > 1 else ""
+    if stage.favoured_colours:
+        favoured += f", {' and '.join(stage.favoured_colours)} twice as often as other colours"
+    if stage.backdrop != BACKDROP:
+        favoured += f", {stage.backdrop:.0%} on a coloured background"
     return f"- until {until:,} pictures: {count} things{favoured}; {shares}"
 
 

@@ -90,8 +90,8 @@ _UNSURE = (
 
 # The same after 1,470,016, and what was then most often taken for something else when recoloured.
 _FAINT = (
-    "spouting whale", "glass of milk", "cocktail glass", "christmas tree", "broom", "coin", "mermaid", "gem stone", "hedgehog",
-    "peanuts", "paintbrush", "t-rex", "crab", "anchor", "headphone", "princess", "snowflake", "sunflower",
+    "spouting whale", "glass of milk", "cocktail glass", "christmas tree", "broom", "coin", "mermaid", "gem stone",
+    "hedgehog", "peanuts", "paintbrush", "t-rex", "crab", "anchor", "headphone", "princess", "snowflake", "sunflower",
 )  # fmt: skip
 
 # What went wrong on the way, and what was changed for it: docs/decisions/0003 to 0005, 0007, 0014 and 0015.

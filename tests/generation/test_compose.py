@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from generation.training.compose import Composer, Mixture
+from generation.training.compose import BACKDROP, Composer, Mixture
 from generation.training.diffusion import CURRICULUM, Stage
-from generation.training.vocabulary import things
+from generation.training.vocabulary import BACKGROUND, COLOURS, things
 
 SCENES = 6_000
 
@@ -33,6 +33,23 @@ def test_where_none_are_named_the_last_wave_is_favoured() -> None:
     among = sum(count[thing.label] for thing in taught if thing.wave == 2) / SCENES
     newest = len(taught) - before
     assert among == pytest.approx(3 * newest / (3 * newest + before), abs=0.03)
+
+
+def test_favoured_colours_are_drawn_twice_as_often() -> None:
+    composer, rng = Composer(things(1), {}, favoured_colours=("gray", "brown"), backdrop=0), random.Random(1)
+    count = Counter(composer.scene(rng, Mixture(coloured=1.0)).placements[0].colour for _ in range(SCENES))
+    del count["white"]  # some of the near-white backgrounds are called white, and no thing has its background's colour
+    often = [count.pop("gray"), count.pop("brown")]
+    assert set(count) == set(COLOURS) - {"gray", "brown", "white"}
+    assert sum(often) / 2 == pytest.approx(2 * sum(count.values()) / len(count), rel=0.1)
+
+
+@pytest.mark.parametrize("backdrop", [0.0, BACKDROP, 0.6, 1.0])
+def test_so_many_backgrounds_have_a_colour_that_can_be_named(backdrop: float) -> None:
+    composer, rng = Composer(things(1), {}, backdrop=backdrop), random.Random(1)
+    captions = [composer.scene(rng, Mixture(single=1.0)).caption for _ in range(SCENES)]
+    named = [caption for caption in captions if caption.endswith(BACKGROUND) and f"white {BACKGROUND}" not in caption]
+    assert len(named) / SCENES == pytest.approx(backdrop * 10 / 11, abs=0.03)  # white is named for near-white too
 
 
 @pytest.mark.parametrize("stage", CURRICULUM, ids=lambda stage: str(stage.until))
