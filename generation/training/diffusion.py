@@ -34,6 +34,7 @@ BATCH = 32
 LEARNING_RATE = 9e-4  # of the denoiser; cross-attention and text encoder learn twice as fast
 WARM_UP = 100  # steps
 DROPPED_CAPTIONS = 0.1
+CLEAR = 300  # timesteps in which a picture is hardly noisy
 AVERAGE_EVERY = 4  # steps
 AVERAGE_DECAY = 0.99  # per averaging; 0.997 until 671,584 pictures, which lags behind where new things are learnt
 
@@ -62,6 +63,7 @@ class Stage:
     favoured: tuple[str, ...] = ()  # the labels of those things; none given, they are this wave's
     favoured_colours: tuple[str, ...] = ()  # drawn twice as often as the others
     backdrop: float = BACKDROP  # how often the background has a colour that a caption can name
+    clear: float = 0.0  # which part of a batch is hardly noisy, beyond the few that are so by chance
 
     def composer(self, sprites: dict[str, Rgba]) -> Composer:
         """Who makes this stage's scenes."""
@@ -112,7 +114,8 @@ CURRICULUM = (
     Stage(1_310_400, 3, _COLOURS, favour=3, favoured=_UNSURE),
     Stage(1_470_016, 3, _TINTS, favour=3, favoured=_UNSURE),
     # from here on all weights learn again, not only those that read words
-    Stage(10**9, 3, _CONTRASTS, favour=2, favoured=_FAINT, favoured_colours=("gray", "white"), backdrop=0.6),
+    Stage(1_550_400, 3, _CONTRASTS, favour=2, favoured=_FAINT, favoured_colours=("gray", "white"), backdrop=0.6),
+    Stage(10**9, 3, _CONTRASTS, favour=2, favoured=_FAINT, favoured_colours=("gray", "white"), backdrop=0.6, clear=0.4),
 )
 
 
@@ -122,9 +125,14 @@ def composers(folder: Path) -> dict[Stage, Composer]:
     return {stage: stage.composer(sprites) for stage in CURRICULUM}
 
 
+def stage_of(step: int) -> Stage:
+    """The stage that a training is at in this step."""
+    return next(stage for stage in CURRICULUM if step * BATCH < stage.until)
+
+
 def scenes_of(step: int, composer_of: Mapping[Stage, Composer], seed: int) -> tuple[Composer, list[Scene]]:
     """The scenes that a training of this seed shows in this step, and who paints them: the same at every call."""
-    stage = next(stage for stage in CURRICULUM if step * BATCH < stage.until)
+    stage = stage_of(step)
     composer, rng = composer_of[stage], random.Random(seed * 1_000_003 + step)
     return composer, [composer.scene(rng, stage.mixture) for _ in range(BATCH)]
 
@@ -216,7 +224,7 @@ class Training:
         clean = torch.from_numpy(pictures)
         dropped = torch.rand(len(captions), generator=draws) < DROPPED_CAPTIONS
         ids = torch.tensor([self.ids("" if drop else caption) for drop, caption in zip(dropped, captions, strict=True)])
-        timesteps = _timesteps(len(captions), draws)
+        timesteps = _timesteps(len(captions), draws, stage_of(self.step).clear)
         noise = torch.randn(clean.shape, generator=draws)
         noisy = self.scheduler.add_noise(clean, noise, timesteps)
         target = self.scheduler.get_velocity(clean, noise, timesteps)
@@ -375,14 +383,17 @@ def train(
     _grid(training, code, folder / "samples" / f"{training.pictures:07d}.png")
 
 
-def _timesteps(count: int, draws: torch.Generator) -> torch.Tensor:
+def _timesteps(count: int, draws: torch.Generator, clear: float) -> torch.Tensor:
     """Timesteps mostly at middle noise, an eighth of them at the very noisy end, where the layout is decided.
+
+    The part `clear` is drawn from the lowest CLEAR, where a picture gets its outlines and textures.
 
     Each comes from its own one of `count` equal shares of the distribution, so that no batch is noisier than another
     (Kingma et al. 2021, appendix I.1); until 1,103,392 pictures they were drawn independently.
     """
     share = (torch.randperm(count, generator=draws) + torch.rand(count, generator=draws)) / count
     timesteps = (1000 * torch.sigmoid(torch.special.ndtri(share) * 1.2 + 0.4)).long().clamp(0, 999)
+    timesteps[: round(clear * count)] = torch.randint(0, CLEAR, (round(clear * count),), generator=draws)
     timesteps[::8] = torch.randint(900, 1000, (len(timesteps[::8]),), generator=draws)
     return timesteps
 
