@@ -59,7 +59,7 @@ def pocket_model() -> ModelInfo:
         source=str(POCKET_FOLDER),
         title="Small emoji-like pictures, 128x128; ships with Darkroom, needs no GPU",
         steps=40,  # two seconds on two cores: long enough to be watched
-        guidance_scale=3.5,
+        guidance_scale=2.2,
         width=128,
         height=128,
         size_multiple=128,

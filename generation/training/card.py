@@ -57,8 +57,9 @@ two or three of a kind.{left_out}
 ## How well, by a judge that it was not trained on
 
 The judge is a small classifier trained on other scenes (`generation/training/judge.py`); the last column is the judge's
-own score on true scenes that neither has seen. 25 steps, guidance 3.5, fixed seeds. Where a prompt leaves open which
-of two things is on which side (“a cat and a dog”), either way round counts.
+own score on true scenes that neither has seen. Each single thing once, else {prompts:.0f} prompts of each kind; 25
+steps, guidance {guidance:g}, fixed seeds. Where a prompt leaves open which of two things is on which side (“a cat and a
+dog”), either way round counts.
 
 | | the model | true scenes |
 |---|---|---|
@@ -97,7 +98,7 @@ the weights is what ships.
 
 {stages}
 
-What was tried, failures included: `docs/decisions/0001`, `0003` to `0007`, `0009`, `0014` and `0015`.
+What was tried, failures included: `docs/decisions/0001`, `0003` to `0007`, `0009` and `0014` to `0016`.
 """
 
 
@@ -126,6 +127,8 @@ def write_card(model: Path, evaluation: Path) -> None:
             true_near=figures["true_nearest_scene_median"],
             true_nearest=figures["true_nearest_scene_least"],
             limits=LIMITS,
+            prompts=figures["prompts"],
+            guidance=diffusion.GUIDANCE,
             widths=" and ".join(str(width) for width in recipe["channels"]),
             seed=recipe["seed"],
             pictures=f"{recipe['pictures_seen']:,}",
@@ -167,7 +170,9 @@ def _stage(stage: diffusion.Stage, until: int) -> str:
     if stage.favoured_colours:
         favoured += f", {' and '.join(stage.favoured_colours)} twice as often as other colours"
     if stage.backdrop != BACKDROP:
-        favoured += f", {stage.backdrop:.0%} on a coloured background"
+        favoured += f", {_percent(stage.backdrop)} on a coloured background"
+    if stage.clear:
+        favoured += f", {_percent(stage.clear)} at timesteps below {diffusion.CLEAR}"
     return f"- until {until:,} pictures: {count} things{favoured}; {shares}"
 
 

@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
+from generation.models import pocket_model
 from generation.training import latents, text
 from generation.training.compose import BACKDROP, Composer, Mixture, Scene
 from generation.training.sprites import Rgba, load_sprites
@@ -36,6 +37,7 @@ WARM_UP = 100  # steps
 DROPPED_CAPTIONS = 0.1
 CLEAR = 300  # timesteps in which a picture is hardly noisy
 AVERAGE_EVERY = 4  # steps
+GUIDANCE = pocket_model().guidance_scale  # with which it is sampled and judged, as where nobody asks for another
 AVERAGE_DECAY = 0.99  # per averaging; 0.997 until 671,584 pictures, which lags behind where new things are learnt
 
 Part = Literal["all", "words"]
@@ -96,7 +98,11 @@ _FAINT = (
     "hedgehog", "peanuts", "paintbrush", "t-rex", "crab", "anchor", "headphone", "princess", "snowflake", "sunflower",
 )  # fmt: skip
 
-# What went wrong on the way, and what was changed for it: docs/decisions/0003 to 0005, 0007, 0014 and 0015.
+_CONTRASTED = Stage(
+    1_550_400, 3, _CONTRASTS, favour=2, favoured=_FAINT, favoured_colours=("gray", "white"), backdrop=0.6
+)
+
+# What went wrong on the way, and what was changed for it: docs/decisions/0003 to 0005, 0007 and 0014 to 0016.
 CURRICULUM = (
     Stage(55_000, 2, Mixture(canonical=0.48, coloured=0.22, pair=0.15, worn=0.06, ridden=0.06, count=0.03)),
     Stage(90_000, 1, Mixture(canonical=0.46, coloured=0.24, pair=0.13, worn=0.06, ridden=0.09, count=0.02)),
@@ -114,8 +120,8 @@ CURRICULUM = (
     Stage(1_310_400, 3, _COLOURS, favour=3, favoured=_UNSURE),
     Stage(1_470_016, 3, _TINTS, favour=3, favoured=_UNSURE),
     # from here on all weights learn again, not only those that read words
-    Stage(1_550_400, 3, _CONTRASTS, favour=2, favoured=_FAINT, favoured_colours=("gray", "white"), backdrop=0.6),
-    Stage(10**9, 3, _CONTRASTS, favour=2, favoured=_FAINT, favoured_colours=("gray", "white"), backdrop=0.6, clear=0.4),
+    _CONTRASTED,
+    replace(_CONTRASTED, until=10**9, clear=0.4),
 )
 
 
@@ -224,7 +230,7 @@ class Training:
         clean = torch.from_numpy(pictures)
         dropped = torch.rand(len(captions), generator=draws) < DROPPED_CAPTIONS
         ids = torch.tensor([self.ids("" if drop else caption) for drop, caption in zip(dropped, captions, strict=True)])
-        timesteps = _timesteps(len(captions), draws, stage_of(self.step).clear)
+        timesteps = draw_timesteps(len(captions), draws, stage_of(self.step).clear)
         noise = torch.randn(clean.shape, generator=draws)
         noisy = self.scheduler.add_noise(clean, noise, timesteps)
         target = self.scheduler.get_velocity(clean, noise, timesteps)
@@ -304,7 +310,9 @@ class Training:
                 average.copy_(kept)
 
     @torch.no_grad()
-    def sample(self, prompts: tuple[str, ...], *, seed: int = 1, steps: int = 25, guidance: float = 3.5) -> np.ndarray:
+    def sample(
+        self, prompts: tuple[str, ...], *, seed: int = 1, steps: int = 25, guidance: float = GUIDANCE
+    ) -> np.ndarray:
         """Latents [n, 40, 8, 8] that the averaged weights make of these prompts."""
         self.swap_average()
         ids = torch.tensor([self.ids(prompt) for prompt in prompts] + [self.ids("")] * len(prompts))
@@ -383,13 +391,12 @@ def train(
     _grid(training, code, folder / "samples" / f"{training.pictures:07d}.png")
 
 
-def _timesteps(count: int, draws: torch.Generator, clear: float) -> torch.Tensor:
+def draw_timesteps(count: int, draws: torch.Generator, clear: float) -> torch.Tensor:
     """Timesteps mostly at middle noise, an eighth of them at the very noisy end, where the layout is decided.
 
-    The part `clear` is drawn from the lowest CLEAR, where a picture gets its outlines and textures.
-
-    Each comes from its own one of `count` equal shares of the distribution, so that no batch is noisier than another
-    (Kingma et al. 2021, appendix I.1); until 1,103,392 pictures they were drawn independently.
+    The part `clear` of the others is drawn from the lowest CLEAR, where a picture gets its outlines and textures. Each
+    of the rest comes from its own one of `count` equal shares of the distribution, so that no batch is noisier than
+    another (Kingma et al. 2021, appendix I.1); until 1,103,392 pictures they were drawn independently.
     """
     share = (torch.randperm(count, generator=draws) + torch.rand(count, generator=draws)) / count
     timesteps = (1000 * torch.sigmoid(torch.special.ndtri(share) * 1.2 + 0.4)).long().clamp(0, 999)

@@ -20,7 +20,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from generation.training.compose import Composer, Mixture, Scene
-from generation.training.diffusion import composers
+from generation.training.diffusion import GUIDANCE, composers
 from generation.training.index import thumbnail, thumbnails
 from generation.training.judge import Judge, Paint, Pixels, half, halves_of, train_judge, whole
 from generation.training.selection import choose, released_things, save_chosen
@@ -28,7 +28,6 @@ from generation.training.sprites import load_sprites
 from generation.training.vocabulary import things, with_article
 
 STEPS = 25
-GUIDANCE = 3.5
 EVALUATION_SEED = 9_000_000  # of the prompts; neither the model nor the judge was trained on these scenes
 CARDS = ("a red fox wearing sunglasses on a skateboard", "an astronaut riding a horse")
 
@@ -61,7 +60,7 @@ def painter(model: Path, batch: int = 16) -> Paint:
 
 def evaluate(paint: Paint, jury: Jury, trained: Pixels, count: int) -> dict[str, float]:
     """All figures as shares of 1 or in grey levels, the model's and, after `true_`, those of true scenes."""
-    figures = singles(paint, jury)
+    figures = {"prompts": float(count)} | singles(paint, jury)
     figures |= coloured(paint, jury, count)
     figures |= pairs(paint, jury, count)
     figures |= worn_and_ridden(paint, jury, count)
@@ -214,7 +213,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="working folder, outside the repository")
     parser.add_argument("--model", type=Path, default=Path("generation/pocket"))
     parser.add_argument("--wave", type=int, default=1)
-    parser.add_argument("--count", type=int, default=96, help="prompts of each kind")
+    parser.add_argument("--count", type=int, default=288, help="prompts of each kind")
     parser.add_argument("--judge-steps", type=int, default=1800)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--choose", action="store_true", help="only choose what is to be released")

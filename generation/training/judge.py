@@ -28,6 +28,7 @@ SIDE = latents.HALF
 FIRST_SEED = 7_000_000  # scenes for the judge; the model's training never uses these numbers
 NONE = "none"
 WHOLE = Mixture(single=0.3, coloured=0.3, worn=0.2, ridden=0.2)
+TINTED = Mixture(single=0.15, coloured=0.55, worn=0.15, ridden=0.15)
 HALVES = Mixture(pair=1.0)
 
 Pixels = NDArray[np.uint8]
@@ -109,10 +110,10 @@ def halves_of(scene: Scene) -> tuple[str, str]:
     return ("upper", "lower") if over.y < under.y else ("lower", "upper")
 
 
-def views(composer: Composer, rng: random.Random) -> list[View]:
-    """One scene seen whole, or the two halves of a pair."""
+def views(composer: Composer, rng: random.Random, wholes: Mixture) -> list[View]:
+    """One scene of this mixture seen whole, or the two halves of a pair."""
     if rng.random() < 0.6:
-        scene = composer.scene(rng, WHOLE)
+        scene = composer.scene(rng, wholes)
         return [_labelled(whole(composer.paint(scene, SIDE)), composer, scene.placements)]
     scene = composer.scene(rng, HALVES)
     picture = composer.paint(scene, SIDE)
@@ -124,19 +125,40 @@ def views(composer: Composer, rng: random.Random) -> list[View]:
 
 
 def train_judge(folder: Path, composer: Composer, *, grey: bool, steps: int) -> Judge:
-    """The judge from `folder`, trained first if it is not there."""
+    """The judge from `folder`, trained first if it is not there.
+
+    The judge of colours learns a second time, half as many steps with more recoloured things: after the first it
+    names 97 % of the colours in true scenes, after the second 99 (docs/decisions/0016).
+    """
     path = folder / f"judge-{'shape' if grey else 'colour'}-{len(composer.things)}.safetensors"
     torch.manual_seed(FIRST_SEED)
     judge = Judge(composer, grey)
     if path.exists():
         judge.load_state_dict(load_file(path))
         return judge.eval()
-    code, rng = latents.Code.load(folder / "code.npz"), random.Random(FIRST_SEED)
-    optimizer = torch.optim.AdamW(judge.parameters(), 2e-3)
-    falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    code = latents.Code.load(folder / "code.npz")
+    _teach(judge, composer, code, random.Random(FIRST_SEED), WHOLE, steps, 3e-3)
+    if not grey:
+        _teach(judge, composer, code, random.Random(FIRST_SEED + 1), TINTED, steps // 2, 2e-3)
+    save_file(judge.state_dict(), path)
+    return judge.eval()
+
+
+def _teach(
+    judge: Judge,
+    composer: Composer,
+    code: latents.Code,
+    rng: random.Random,
+    wholes: Mixture,
+    steps: int,
+    learning_rate: float,
+) -> None:
+    """Train for so many steps, the learning rate rising to `learning_rate` and falling to nothing."""
+    optimizer = torch.optim.AdamW(judge.parameters())
+    falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
     judge.train()
     for step in range(steps):
-        batch = [view for _ in range(46) for view in views(composer, rng)]
+        batch = [view for _ in range(46) for view in views(composer, rng, wholes)]
         pictures = _soften(np.stack([view.pixels for view in batch]), code, step)
         answers = judge(_tensor(pictures))
         loss = torch.zeros(())
@@ -149,8 +171,6 @@ def train_judge(folder: Path, composer: Composer, *, grey: bool, steps: int) -> 
         falling.step()
         if step % 100 == 0:
             print(f"judge: step {step} of {steps}, loss {loss.item():.3f}", flush=True)
-    save_file(judge.state_dict(), path)
-    return judge.eval()
 
 
 def _labelled(pixels: Pixels, composer: Composer, placements: tuple[Placement, ...]) -> View:

@@ -142,7 +142,7 @@ async def test_files_carry_what_is_wanted_and_inspect_reads_it_back(
     assert found.values["Prompt"] == "a *red* fox" and found.values["Seed"] == "7"
     card = card_of(found)
     assert "a \\*red\\* fox" in str(card.description), "nobody's prompt formats our card"
-    assert "CFG scale: 3.5" in str(card.description)
+    assert "CFG scale: 2.2" in str(card.description)
     assert "Made with AI" in str(card.fields[0].value) and "Test Signer" in str(card.fields[0].value)
     await marking.set_for_person(picture.owner, Choice(text=False, credentials=False))
     assert await marking.marked(picture, content, ".png", None) == content

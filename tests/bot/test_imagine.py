@@ -17,7 +17,7 @@ async def test_the_picture_comes_with_its_prompt_seed_steps_and_time_and_three_b
 ) -> None:
     message = await finished(driver, stage.worker, prompt="a red fox", seed=42, steps=7)
     assert "a red fox" in message.text
-    assert "Seed 42 · 7 steps · guidance 3.5 · 128×128 · pocket · 1.2 s" in message.text
+    assert "Seed 42 · 7 steps · guidance 2.2 · 128×128 · pocket · 1.2 s" in message.text
     assert message.buttons[:6] == ("Again", "How?", "Strip", "Timelapse", "Touch up", "Delete")
     assert message.files == () and message.pictures == ("darkroom-1.png",)
     assert len(driver.messages("ann")) == 1

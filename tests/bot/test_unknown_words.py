@@ -162,7 +162,7 @@ async def test_models_lists_every_model_with_defaults_limits_and_how_much_it_kno
     answer = await driver.command("ann", "models")
     assert answer.ephemeral
     assert "pocket, unless you name another\nSmall emoji-like pictures" in answer.text
-    assert "40 steps, at most 100 · guidance 3.5 · 128×128, no other size\n" in answer.text
+    assert "40 steps, at most 100 · guidance 2.2 · 128×128, no other size\n" in answer.text
     assert "\nWeights 0000000000000000\nKnows 6 things and no more" in answer.text
     assert "big\nLarge pictures\n30 steps, at most 150 · guidance 4 · 64×64, sides of 64 to 256" in answer.text
     assert "Knows any words" in answer.text

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from diffusers import AutoencoderKL
 from PIL import Image
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from generation.models import POCKET_FOLDER
 from generation.training import autoencoder, latents, text
 from generation.training.card import MEASURES, write_card
-from generation.training.diffusion import BATCH, Training
+from generation.training.diffusion import BATCH, CLEAR, Training, draw_timesteps
 from generation.training.index import count_views, keep_views
 
 GRID = Path(__file__).parents[2] / "docs" / "images" / "pocket-grid.jpg"
@@ -60,7 +61,7 @@ def test_the_card_tells_of_the_stages_that_were_trained_and_of_no_others(tmp_pat
         (tmp_path / name).write_bytes((POCKET_FOLDER / name).read_bytes())
     figures = {"fox_card": 1.0, "astronaut_card": 1.0, "seeds_apart_median": 13.0}
     figures |= {f"{of}nearest_scene_{how}": 9.0 for of in ("", "true_") for how in ("median", "least")}
-    figures |= {"nearest_scene_among": 20_000.0}
+    figures |= {"nearest_scene_among": 20_000.0, "prompts": 96.0}
     figures |= {key: 0.5 for _, name in MEASURES for key in (name, f"true_{name}")}
     evaluation = tmp_path / "evaluation.json"
     evaluation.write_text(json.dumps(figures))
@@ -103,6 +104,34 @@ def test_a_training_by_words_is_saved_and_resumed(tmp_path: Path) -> None:
     for one, other in zip(training.weights, resumed.weights, strict=True):
         assert torch.equal(one, other)
     assert training.advance(noise, ["a lion", "a fox"], 1e-3) == resumed.advance(noise, ["a lion", "a fox"], 1e-3)
+
+
+def test_what_did_not_learn_before_warms_up_again(tmp_path: Path) -> None:
+    tokenizer = text.load_tokenizer(POCKET_FOLDER / "tokenizer")
+    words = Training(tokenizer, seed=0, part="words")
+    words.go_on_from(POCKET_FOLDER)
+    noise = np.zeros((2, latents.CHANNELS, latents.GRID, latents.GRID), np.float32)
+    words.advance(noise, ["a lion", "a fox"], 1e-3)
+    words.save(tmp_path / "diffusion.safetensors")
+    everything = Training(tokenizer, seed=0)
+    everything.resume(tmp_path / "diffusion.safetensors")
+    assert everything.first_step == everything.step == words.step
+    everything.advance(noise, ["a lion", "a fox"], 1e-3)
+    everything.save(tmp_path / "diffusion.safetensors")
+    again = Training(tokenizer, seed=0)
+    again.resume(tmp_path / "diffusion.safetensors")
+    assert (again.step, again.first_step) == (everything.step, 0)
+
+
+def test_as_many_of_a_batch_as_was_said_are_hardly_noisy() -> None:
+    def shares(clear: float) -> tuple[float, float]:
+        drawn = draw_timesteps(3_200, torch.Generator().manual_seed(1), clear)
+        assert drawn.min() >= 0 and drawn.max() < 1000
+        return float((drawn < CLEAR).float().mean()), float((drawn >= 900).float().mean())
+
+    (few, noisy), (many, still_noisy) = shares(0.0), shares(0.4)
+    assert many == pytest.approx(few + 0.4 * (7 / 8 - few), abs=0.02)
+    assert noisy > 1 / 8 and still_noisy > 1 / 8, "the layout is still learnt"
 
 
 def test_what_a_release_had_seen_is_where_the_count_goes_on(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_other_programs_get_the_same_as_json(small: ModelInfo, capsys: pytest.Ca
         "title": "Small ones",
         "steps": 40,
         "max_steps": 100,
-        "guidance": 3.5,
+        "guidance": 2.2,
         "size": "128x128",
         "min_side": 128,
         "max_side": 128,
