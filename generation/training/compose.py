@@ -89,9 +89,9 @@ class Composer:
     Args:
         things: what the scenes hold.
         sprites: their pictures, by label.
-        favour: how many times as often some things are drawn as the others.
+        favour: how many times as often some things and colours are drawn as the others.
         favoured: the labels of those things; none given, they are the last wave's.
-        favoured_colours: colours that things are drawn in twice as often as in the others.
+        favoured_colours: those colours.
         backdrop: how often the background has a colour that a caption can name.
     """
 
@@ -110,7 +110,7 @@ class Composer:
         often = set(favoured) or {thing.label for thing in things if thing.wave == newest}
         self._pool = [thing for thing in things for _ in range(favour if thing.label in often else 1)]
         self._faces = [thing for thing in self._pool if thing.face]
-        self._colours = [colour for colour in COLOURS for _ in range(2 if colour in favoured_colours else 1)]
+        self._colours = [colour for colour in COLOURS for _ in range(favour if colour in favoured_colours else 1)]
         self._backdrop = backdrop
         self.mounts = [thing for thing in things if thing.mount]
         self._sprites = sprites

@@ -35,8 +35,8 @@ def test_where_none_are_named_the_last_wave_is_favoured() -> None:
     assert among == pytest.approx(3 * newest / (3 * newest + before), abs=0.03)
 
 
-def test_favoured_colours_are_drawn_twice_as_often() -> None:
-    composer, rng = Composer(things(1), {}, favoured_colours=("gray", "brown"), backdrop=0), random.Random(1)
+def test_favoured_colours_are_drawn_as_many_times_as_often_as_was_said() -> None:
+    composer, rng = Composer(things(1), {}, 2, favoured_colours=("gray", "brown"), backdrop=0), random.Random(1)
     count = Counter(composer.scene(rng, Mixture(coloured=1.0)).placements[0].colour for _ in range(SCENES))
     del count["white"]  # some of the near-white backgrounds are called white, and no thing has its background's colour
     often = [count.pop("gray"), count.pop("brown")]

@@ -19,6 +19,7 @@ from generation.training.diffusion import BATCH, CLEAR, Training, draw_timesteps
 from generation.training.index import count_views, keep_views
 
 GRID = Path(__file__).parents[2] / "docs" / "images" / "pocket-grid.jpg"
+EMPTY = np.zeros((2, latents.CHANNELS, latents.GRID, latents.GRID), np.float32)  # latents of two pictures
 
 
 def pictures() -> np.ndarray:
@@ -91,34 +92,32 @@ def test_widening_by_words_changes_only_what_reads_words() -> None:
     assert all(name.startswith("text_encoder.") or ".attentions." in name for name in matrices)
 
 
-def test_a_training_by_words_is_saved_and_resumed(tmp_path: Path) -> None:
-    tokenizer = text.load_tokenizer(POCKET_FOLDER / "tokenizer")
-    training = Training(tokenizer, seed=0, part="words")
+@pytest.fixture
+def by_words(tmp_path: Path) -> Training:
+    """A training of what reads words, one step past the release and saved."""
+    training = Training(text.load_tokenizer(POCKET_FOLDER / "tokenizer"), seed=0, part="words")
     training.go_on_from(POCKET_FOLDER)
-    noise = np.zeros((2, latents.CHANNELS, latents.GRID, latents.GRID), np.float32)
-    training.advance(noise, ["a lion", "a fox"], 1e-3)
+    training.advance(EMPTY, ["a lion", "a fox"], 1e-3)
     training.save(tmp_path / "diffusion.safetensors")
-    resumed = Training(tokenizer, seed=0, part="words")
+    return training
+
+
+def test_a_training_by_words_is_saved_and_resumed(by_words: Training, tmp_path: Path) -> None:
+    resumed = Training(by_words.tokenizer, seed=0, part="words")
     resumed.resume(tmp_path / "diffusion.safetensors")
-    assert resumed.step == training.step
-    for one, other in zip(training.weights, resumed.weights, strict=True):
+    assert resumed.step == by_words.step
+    for one, other in zip(by_words.weights, resumed.weights, strict=True):
         assert torch.equal(one, other)
-    assert training.advance(noise, ["a lion", "a fox"], 1e-3) == resumed.advance(noise, ["a lion", "a fox"], 1e-3)
+    assert by_words.advance(EMPTY, ["a lion", "a fox"], 1e-3) == resumed.advance(EMPTY, ["a lion", "a fox"], 1e-3)
 
 
-def test_what_did_not_learn_before_warms_up_again(tmp_path: Path) -> None:
-    tokenizer = text.load_tokenizer(POCKET_FOLDER / "tokenizer")
-    words = Training(tokenizer, seed=0, part="words")
-    words.go_on_from(POCKET_FOLDER)
-    noise = np.zeros((2, latents.CHANNELS, latents.GRID, latents.GRID), np.float32)
-    words.advance(noise, ["a lion", "a fox"], 1e-3)
-    words.save(tmp_path / "diffusion.safetensors")
-    everything = Training(tokenizer, seed=0)
+def test_what_did_not_learn_before_warms_up_again(by_words: Training, tmp_path: Path) -> None:
+    everything = Training(by_words.tokenizer, seed=0)
     everything.resume(tmp_path / "diffusion.safetensors")
-    assert everything.first_step == everything.step == words.step
-    everything.advance(noise, ["a lion", "a fox"], 1e-3)
+    assert everything.first_step == everything.step == by_words.step
+    everything.advance(EMPTY, ["a lion", "a fox"], 1e-3)
     everything.save(tmp_path / "diffusion.safetensors")
-    again = Training(tokenizer, seed=0)
+    again = Training(by_words.tokenizer, seed=0)
     again.resume(tmp_path / "diffusion.safetensors")
     assert (again.step, again.first_step) == (everything.step, 0)
 
