@@ -22,6 +22,7 @@ MEASURES = (
     ("A recoloured thing, by grey shape, first guess", "coloured_shape_top1"),
     ("Two things: both right, each in its half, first guess", "pair_both_top1"),
     ("Two things: both right, each in its half, first ten", "pair_both_top10"),
+    ("Two things whose places the prompt names: there, not exchanged", "place_right"),
     ("Sunglasses, hat or crown: the right one", "accessory_right"),
     ("Something ridden: the right mount", "mount_right"),
 )

@@ -105,16 +105,20 @@ def pairs(paint: Paint, jury: Jury, count: int) -> dict[str, float]:
     """Two things: each right in its own half, by the first and by the first ten guesses.
 
     Where the caption leaves open who is on which side, they are judged both ways round and the better one counts.
+    Where it does not, the place is right if they are seen better as asked than exchanged.
     """
     true = _true(jury, Mixture(pair=1.0), count)
     made = paint([scene.caption for scene, _ in true], 3000)
     figures = {}
-    for name, pictures in (("pair", made), ("true_pair", [picture for _, picture in true])):
-        ranks = [_pair_ranks(jury.colour, scene, picture) for (scene, _), picture in zip(true, pictures, strict=True)]
+    for of, pictures in (("", made), ("true_", [picture for _, picture in true])):
+        seen = [_ranks_as_asked_and_exchanged(jury.colour, s, p) for (s, _), p in zip(true, pictures, strict=True)]
+        ranks = [ways[0] if s.says_where else min(ways, key=_worse) for (s, _), ways in zip(true, seen, strict=True)]
+        placed = [_worse(ways[0]) < _worse(ways[1]) for (s, _), ways in zip(true, seen, strict=True) if s.says_where]
         worst = np.array(ranks).max(axis=1)
-        figures[f"{name}_both_top1"] = float((worst < 1).mean())
-        figures[f"{name}_both_top10"] = float((worst < 10).mean())
-        figures[f"{name}_each_top1"] = float((np.array(ranks) < 1).mean())
+        figures[f"{of}pair_both_top1"] = float((worst < 1).mean())
+        figures[f"{of}pair_both_top10"] = float((worst < 10).mean())
+        figures[f"{of}pair_each_top1"] = float((np.array(ranks) < 1).mean())
+        figures[f"{of}place_right"] = float(np.mean(placed))
     return figures
 
 
@@ -195,13 +199,17 @@ def _hits(judge: Judge, pictures: list[Pixels], truth: list[str], most: int, ans
     return float(np.mean([label in ranking[:most] for label, ranking in zip(truth, rankings, strict=True)]))
 
 
-def _pair_ranks(judge: Judge, scene: Scene, picture: Pixels) -> tuple[int, int]:
-    """At which guess each of the scene's two things comes, 0 for the first, in the half where it may be."""
+def _ranks_as_asked_and_exchanged(judge: Judge, scene: Scene, picture: Pixels) -> list[tuple[int, int]]:
+    """At which guess each of the scene's two things comes, 0 for the first: in its own half, then in the other's."""
     under, over = (placement.label for placement in scene.placements)
     here, there = halves_of(scene)
-    ways = [(here, there)] if scene.says_where else [(here, there), (there, here)]
-    ranks = [(_rank(judge, half(picture, a), over), _rank(judge, half(picture, b), under)) for a, b in ways]
-    return min(ranks, key=lambda way: (max(way), min(way)))
+    ways = ((here, there), (there, here))
+    return [(_rank(judge, half(picture, a), over), _rank(judge, half(picture, b), under)) for a, b in ways]
+
+
+def _worse(ranks: tuple[int, int]) -> tuple[int, int]:
+    """What two ranks are compared by: the worse one first."""
+    return max(ranks), min(ranks)
 
 
 def _rank(judge: Judge, picture: Pixels, label: str) -> int:
