@@ -79,6 +79,7 @@ def exchanged(scene: Scene) -> Scene:
 def test_true_pairs_are_right(jury: Jury) -> None:
     _, figures = painted(jury, turned=False)
     assert figures["true_pair_both_top1"] == figures["pair_both_top1"] == 1
+    assert figures["true_place_right"] == figures["place_right"] == 1
 
 
 def test_exchanged_pairs_are_right_only_where_the_prompt_leaves_that_open(jury: Jury) -> None:
@@ -87,6 +88,7 @@ def test_exchanged_pairs_are_right_only_where_the_prompt_leaves_that_open(jury: 
     assert 0 < len(open_ones) < PAIRS
     assert figures["pair_both_top1"] == pytest.approx(len(open_ones) / PAIRS)
     assert figures["true_pair_both_top1"] == 1
+    assert (figures["place_right"], figures["true_place_right"]) == (0, 1)
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
